@@ -1,0 +1,95 @@
+"""The compiled core: geometry, plans and CPU kernels. `rsconv.backends.cpu` is its only caller."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+
+__version__: str
+
+@final
+class Geometry:
+    """One convolution's shapes, validated: every output size, pad and tap range is computed here.
+
+    `stride`, `dilation`, `output_padding` are an int or one int per spatial dimension (a 1-tuple is broadcast).
+    `padding` is that, or one `(low, high)` pair per dimension, or `"valid"`, `"same"`, `"same_upper"`,
+    `"same_lower"`, and `"causal"` in 1-D.
+    """
+
+    def __new__(
+        cls,
+        rank: int,
+        input_shape: tuple[int, ...],
+        weight_shape: tuple[int, ...],
+        bias_shape: tuple[int, ...] | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+        transposed: bool = False,
+    ) -> Geometry: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def transposed(self) -> bool: ...
+    @property
+    def batched(self) -> bool: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def stride(self) -> tuple[int, ...]: ...
+    @property
+    def padding(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def dilation(self) -> tuple[int, ...]: ...
+    @property
+    def output_padding(self) -> tuple[int, ...]: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def weight_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+
+def conv(
+    geometry: Geometry,
+    x: np.ndarray[Any, Any],
+    w: np.ndarray[Any, Any],
+    b: np.ndarray[Any, Any] | None = None,
+    out: np.ndarray[Any, Any] | None = None,
+) -> np.ndarray[Any, Any]: ...
+def conv_input_grad(
+    geometry: Geometry,
+    w: np.ndarray[Any, Any],
+    grad_output: np.ndarray[Any, Any],
+    out: np.ndarray[Any, Any] | None = None,
+) -> np.ndarray[Any, Any]: ...
+def conv_weight_grad(
+    geometry: Geometry,
+    x: np.ndarray[Any, Any],
+    grad_output: np.ndarray[Any, Any],
+    out: np.ndarray[Any, Any] | None = None,
+) -> np.ndarray[Any, Any]: ...
+def explain(geometry: Geometry, dtype: str, which: str = "forward") -> dict[str, Any]: ...
+
+@final
+class Prepared:
+    """A convolution whose weights are packed once."""
+
+    def __new__(
+        cls, geometry: Geometry, w: np.ndarray[Any, Any], b: np.ndarray[Any, Any] | None = None
+    ) -> Prepared: ...
+    def __call__(
+        self, x: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None
+    ) -> np.ndarray[Any, Any]: ...
+    @property
+    def geometry(self) -> Geometry: ...
+
+def set_num_threads(threads: int) -> None: ...
+def get_num_threads() -> int: ...
+def info() -> dict[str, Any]: ...
