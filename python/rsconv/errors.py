@@ -1,0 +1,31 @@
+"""The exceptions of rsconv: each names the arguments at fault and gives their values.
+
+PyTorch raises RuntimeError for what Python calls a bad value, so most of these are both: code that catches either works.
+The compiled core raises the same classes.
+"""
+
+__all__ = ["ArgumentError", "DeviceError", "DtypeError", "InternalError", "ShapeError", "WeightsError"]
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes that do not fit each other, or leave no output."""
+
+
+class ArgumentError(ValueError, RuntimeError):
+    """An argument other than a shape or dtype has a value that is not allowed (a stride, a mode, a padding)."""
+
+
+class DtypeError(TypeError, ValueError, RuntimeError):
+    """A dtype that is not supported, or dtypes that differ where they must agree."""
+
+
+class DeviceError(ValueError, RuntimeError):
+    """A device that does not exist, cannot run the operator, or differs between two arguments."""
+
+
+class WeightsError(ValueError, RuntimeError):
+    """A weights file, or a state dict, that cannot be read or does not fit."""
+
+
+class InternalError(RuntimeError):
+    """A bug in rsconv: a panic of the compiled core, surfaced instead of aborting the process."""
