@@ -1,7 +1,7 @@
 """The exceptions of rsconv: each names the arguments at fault and gives their values.
 
-PyTorch raises RuntimeError for what Python calls a bad value, so most of these are both: code that catches either works.
-The compiled core raises the same classes.
+PyTorch raises RuntimeError for what Python calls a bad value, so most of these are both, and code that
+catches either works. The compiled core raises the same classes.
 """
 
 __all__ = ["ArgumentError", "DeviceError", "DtypeError", "InternalError", "ShapeError", "WeightsError"]
@@ -12,7 +12,7 @@ class ShapeError(ValueError, RuntimeError):
 
 
 class ArgumentError(ValueError, RuntimeError):
-    """An argument other than a shape or dtype has a value that is not allowed (a stride, a mode, a padding)."""
+    """A value that is not allowed, of an argument other than a shape or dtype: a stride, a mode, a padding."""
 
 
 class DtypeError(TypeError, ValueError, RuntimeError):
