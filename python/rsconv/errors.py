@@ -12,7 +12,7 @@ class ShapeError(ValueError, RuntimeError):
 
 
 class ArgumentError(ValueError, RuntimeError):
-    """A value that is not allowed, of an argument other than a shape or dtype: a stride, a mode, a padding."""
+    """A stride, a mode, a padding or another argument has a value that is not allowed."""
 
 
 class DtypeError(TypeError, ValueError, RuntimeError):
