@@ -1,0 +1,1 @@
+"""Where the functions of `rsconv.functional` are written; import them from there."""

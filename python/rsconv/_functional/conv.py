@@ -1,0 +1,273 @@
+"""The convolution family. See `rsconv.functional` for what its functions have in common."""
+
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend, Geometry, select
+from ..backends.checks import check_out, same_dtype
+from ..errors import ArgumentError, ShapeError
+from ..tensor import Tensor
+from .arrays import Array, ArrayLike, Result, as_arrays, as_result, check_is_array
+from .pad import check_reach
+
+ndarray = np.ndarray
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+TRANSPOSED_PADDING_MODES = ("zeros", "circular")
+
+
+def conv1d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Correlate `input` (N, C_in, L) or (C_in, L) with `weight` (C_out, C_in // groups, K).
+
+    Returns (N, C_out, L_out) or (C_out, L_out) with `L_out = (L + pads - dilation * (K - 1) - 1) // stride +
+    1`, plus `bias` (C_out,). `padding='causal'` puts all of `dilation * (K - 1)` before the first element.
+    Behaviour of PyTorch's conv1d.
+    """
+    return convolve(1, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, out)
+
+
+def conv2d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Correlate `input` (N, C_in, H, W) or (C_in, H, W) with `weight` (C_out, C_in // groups, KH, KW).
+
+    Returns (N, C_out, H_out, W_out) or (C_out, H_out, W_out), plus `bias` (C_out,); sizes as for `conv1d`.
+    Behaviour of PyTorch's conv2d.
+    """
+    return convolve(2, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, out)
+
+
+def conv3d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Correlate `input` (N, C_in, D, H, W) or (C_in, D, H, W) with `weight` (C_out, C_in // groups, KD, KH,
+    KW).
+
+    Returns (N, C_out, D_out, H_out, W_out) or the same without N, plus `bias` (C_out,); sizes as for
+    `conv1d`. Behaviour of PyTorch's conv3d.
+    """
+    return convolve(3, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, out)
+
+
+def conv_transpose1d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Transposed convolution of `input` (N, C_in, L) or (C_in, L) by `weight` (C_in, C_out // groups, K).
+
+    Returns (N, C_out, L_out) or (C_out, L_out), plus `bias` (C_out,), with `L_out = (L - 1) * stride - pads +
+    dilation * (K - 1) + output_padding + 1`: `padding` crops the full result. It is the adjoint (not the
+    inverse) of `conv1d` with the same arguments. Behaviour of PyTorch's conv_transpose1d.
+
+    With `padding_mode='circular'` it is the adjoint of the circular `conv1d`: the borders that `padding`
+    would crop off are added onto the opposite side. `L_out` is the same. ArgumentError if a border is longer
+    than `L_out`, so that it would wrap more than once.
+    """
+    return convolve(
+        1, True, input, weight, bias, stride, padding, output_padding, dilation, groups, padding_mode, out
+    )
+
+
+def conv_transpose2d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Transposed convolution of `input` (N, C_in, H, W) or (C_in, H, W) by `weight` (C_in, C_out // groups,
+    KH, KW).
+
+    Returns (N, C_out, H_out, W_out) or (C_out, H_out, W_out), plus `bias` (C_out,); sizes and circular
+    padding as for `conv_transpose1d`. Behaviour of PyTorch's conv_transpose2d.
+    """
+    return convolve(
+        2, True, input, weight, bias, stride, padding, output_padding, dilation, groups, padding_mode, out
+    )
+
+
+def conv_transpose3d(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Any = None,
+) -> Result:
+    """Transposed convolution of `input` (N, C_in, D, H, W) by `weight` (C_in, C_out // groups, KD, KH, KW).
+
+    Returns (N, C_out, D_out, H_out, W_out), plus `bias` (C_out,); N may be left out of both. Sizes and
+    circular padding as for `conv_transpose1d`. Behaviour of PyTorch's conv_transpose3d.
+    """
+    return convolve(
+        3, True, input, weight, bias, stride, padding, output_padding, dilation, groups, padding_mode, out
+    )
+
+
+def conv_tbc(
+    input: ArrayLike, weight: ArrayLike, bias: ArrayLike, pad: int = 0, *, out: Any = None
+) -> Result:
+    """Correlate a sequence `input` (T, B, C_in) with `weight` (K, C_in, C_out).
+
+    Returns (T + 2 * pad - K + 1, B, C_out), plus `bias` (C_out,), which may be None. Behaviour of PyTorch's
+    conv_tbc: `conv1d` with the axes in the order time, batch, channels.
+    """
+    tensor, (x, w, b) = as_arrays(input, weight, bias)
+    if x.ndim != 3 or w.ndim != 3 or x.shape[2] != w.shape[1]:
+        raise ShapeError(
+            "conv_tbc expects input (time, batch, in_channels) and weight (kernel, in_channels, "
+            f"out_channels), but got input of size {list(x.shape)} and weight of size {list(w.shape)}"
+        )
+    if b is not None and b.shape != w.shape[2:]:
+        raise ShapeError(
+            f"Given weight of size {list(w.shape)}, expected bias to be 1-dimensional with {w.shape[2]} "
+            f"elements, but got bias of size {list(b.shape)} instead"
+        )
+    if isinstance(out, Tensor):
+        return out._write(lambda array: conv_tbc(x, w, b, pad, out=array))
+    check_is_array(out)
+    x, w = x.transpose(1, 2, 0), w.transpose(2, 1, 0)
+    geometry = Geometry(1, x.shape, w.shape, None if b is None else b.shape, 1, pad)
+    batch, channels, length = geometry.output_shape
+    if out is not None:
+        check_out(out, (length, batch, channels), x.dtype, input=x, weight=w, bias=b)
+    y = select().conv(geometry, x, w, b).transpose(2, 0, 1)
+    if out is None:
+        return as_result(np.ascontiguousarray(y), tensor)
+    out[...] = y
+    return Tensor._from_array(out) if tensor else out
+
+
+def convolve(
+    rank: int,
+    transposed: bool,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: int,
+    padding_mode: str,
+    out: Any,
+) -> Result:
+    """Run any member of the family but conv_tbc; ndarrays go the shortest way, for small calls are common."""
+    x, w, b, tensor = input, weight, bias, False
+    if not (
+        type(x) is ndarray
+        and type(w) is ndarray
+        and (b is None or type(b) is ndarray)
+        and (out is None or type(out) is ndarray)
+    ):
+        tensor, (x, w, b) = as_arrays(input, weight, bias)
+        if isinstance(out, Tensor):
+            head = (rank, transposed, x, w, b, stride, padding, output_padding)
+            rest = (dilation, groups, padding_mode)
+            return out._write(lambda array: convolve(*head, *rest, array))
+        check_is_array(out)
+    backend = select()
+    geometry = Geometry(
+        rank,
+        x.shape,
+        w.shape,
+        None if b is None else b.shape,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        transposed,
+    )
+    if padding_mode != "zeros":
+        y = _with_borders(backend, geometry, x, w, b, padding_mode, out)
+    else:
+        if tensor and isinstance(weight, Tensor) and weight._storage.protected:
+            # Contents that only the API can change: packed once, until it does.
+            kept, w = weight._packed, weight._array
+            w = backend.packed(geometry, w, kept)
+        y = backend.conv(geometry, x, w, b, out)
+    if not tensor:
+        return y
+    return Tensor._new(y) if out is None else Tensor._from_array(out)
+
+
+def check_padding_mode(rank: int, transposed: bool, padding_mode: str) -> None:
+    """Raise ArgumentError for a padding mode that the operator does not have."""
+    allowed = TRANSPOSED_PADDING_MODES if transposed else PADDING_MODES
+    if padding_mode not in allowed:
+        raise ArgumentError(
+            f"padding_mode must be one of {', '.join(map(repr, allowed))} for "
+            f"conv{'_transpose' if transposed else ''}{rank}d, but got padding_mode={padding_mode!r}"
+        )
+
+
+def _with_borders(
+    backend: Backend, geometry: Geometry, x: Array, w: Array, b: Array | None, mode: str, out: Array | None
+) -> Array:
+    check_padding_mode(geometry.rank, geometry.transposed, mode)
+    shape = geometry.output_shape if geometry.transposed else geometry.input_shape
+    pads = ((0, 0),) * (len(shape) - geometry.rank) + geometry.padding
+    check_reach(shape, pads, mode)
+    if out is not None:
+        check_out(out, geometry.output_shape, x.dtype, input=x, weight=w, bias=b)
+    bare = geometry.without_padding()
+    if not geometry.transposed:
+        return backend.conv(bare, backend.pad(x, pads, mode), w, b, out)
+    same_dtype(input=x, weight=w, bias=b)
+    y = backend.pad_grad(backend.conv(bare, x, w), pads, mode)
+    if b is not None:
+        y += b.reshape(-1, *(1,) * geometry.rank)
+    if out is None:
+        return y
+    out[...] = y
+    return out

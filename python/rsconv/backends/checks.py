@@ -1,0 +1,39 @@
+"""Checks of host arrays that several operators share; `_core` does its own for what it runs in one pass."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError, DtypeError, ShapeError
+
+Array = NDArray[Any]
+
+
+def same_dtype(**arrays: Any) -> None:
+    """Raise DtypeError, with both names and dtypes, unless all arrays that are not None share one dtype."""
+    named = [(argument, array.dtype) for argument, array in arrays.items() if array is not None]
+    first, dtype = named[0]
+    for other, found in named[1:]:
+        if found.newbyteorder("=") != dtype.newbyteorder("="):
+            raise DtypeError(
+                f"{first} has dtype {dtype.name} and {other} has dtype {found.name}, but they must be equal"
+            )
+
+
+def check_out(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any], **inputs: Array | None) -> None:
+    """Refuse an `out` that cannot take the result.
+
+    Raises ShapeError, DtypeError, or ArgumentError if it is read-only or may share memory with an input.
+    """
+    if out.shape != tuple(shape):
+        raise ShapeError(f"out has shape {out.shape}, but the result has shape {tuple(shape)}")
+    if out.dtype != dtype.newbyteorder("="):
+        raise DtypeError(f"out has dtype {out.dtype.name}, but the result has dtype {dtype.name}")
+    if not out.flags.writeable:
+        raise ArgumentError(f"out of shape {out.shape} is read-only")
+    for argument, array in inputs.items():
+        if array is not None and np.may_share_memory(out, array):
+            raise ArgumentError(
+                f"out of shape {out.shape} overlaps {argument} of shape {array.shape} in memory"
+            )

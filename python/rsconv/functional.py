@@ -1,0 +1,52 @@
+"""Functions on arrays, with PyTorch's names, argument order and defaults.
+
+Arrays
+    ndarrays in any layout (strided, read-only, byte-swapped, memory-mapped, subclasses), lists, or Tensors.
+    Inputs are never written. The result is a new base ndarray in native byte order, or a Tensor if any array
+    argument is one. Python numbers in lists take the dtype of the arrays beside them.
+dtypes
+    Convolutions take float16 (accumulated in float32), float32, float64, complex64, complex128 and the
+    integers of 8 to 64 bits (which wrap around). All arrays of a call must have one dtype: there is no
+    promotion. DtypeError, naming them, otherwise.
+
+Convolutions
+    stride, dilation, output_padding: an integer, or one for each spatial dimension.
+    padding: the same, or one `(low, high)` pair for each dimension, or a string: 'valid' (none); 'same'
+        (stride 1 only, the odd one of the total goes to the end, as in PyTorch); 'same_upper' and
+        'same_lower' (the output has `ceil(size / stride)` elements, the odd one goes to the end or the start:
+        the rule of ONNX and TensorFlow); 'causal' (1-D only, all at the start). Transposed convolutions take
+        integers and pairs.
+    padding_mode: what the padding holds: 'zeros', 'reflect', 'replicate' or 'circular' (see `pad`).
+        Transposed convolutions take 'zeros' and 'circular' (see `conv_transpose1d`).
+    out: an array for the result, of its shape and dtype, that shares no memory with an input; it is returned.
+        A batch of 0 gives a batch of 0. Without input channels the result is the bias alone, or zero, in the
+        full output shape (PyTorch returns no channels). A zero weight on an infinite input gives NaN.
+
+    Raises ShapeError, ArgumentError or DtypeError with the names and values at fault, MemoryError with the
+    number of bytes. The first three are ValueErrors and RuntimeErrors at once.
+"""
+
+from ._functional.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_tbc,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from ._functional.fold import fold, unfold
+from ._functional.pad import pad
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_tbc",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "fold",
+    "pad",
+    "unfold",
+]

@@ -1,0 +1,93 @@
+"""A convolution whose weight is packed once, for many calls on inputs of one shape."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._functional.arrays import ArrayLike, Result, as_arrays, check_is_array
+from .backends import Geometry, select
+from .backends.checks import same_dtype
+from .errors import ArgumentError
+from .tensor import Tensor
+
+__all__ = ["Prepared", "prepare"]
+
+
+class Prepared:
+    """What `prepare` returns: call it with an input, and optionally an array for the result."""
+
+    __slots__ = ("_bias", "_conv", "_weight", "geometry")
+
+    def __init__(self, geometry: Geometry, w: np.ndarray[Any, Any], b: np.ndarray[Any, Any] | None) -> None:
+        """Pack `w` and copy `b`, so that later writes to either change nothing."""
+        backend = select()
+        self.geometry = geometry
+        self._conv = backend.conv
+        self._weight = backend.pack(geometry, w)
+        self._bias = None if b is None else b.copy()
+
+    def __call__(self, x: ArrayLike, out: Any = None) -> Result:
+        """Convolve `x`, of the shape and dtype prepared for; `out` as for `rsconv.functional`'s functions."""
+        if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
+            return self._conv(self.geometry, x, self._weight, self._bias, out)
+        tensor, (array,) = as_arrays(x)
+        if isinstance(out, Tensor):
+            return out._write(lambda target: self(array, target))
+        check_is_array(out)
+        y = self._conv(self.geometry, array, self._weight, self._bias, out)
+        if not tensor:
+            return y
+        return Tensor._new(y) if out is None else Tensor._from_array(out)
+
+    def __repr__(self) -> str:
+        """The shapes it maps."""
+        g = self.geometry
+        name = f"conv{'_transpose' if g.transposed else ''}{g.rank}d"
+        return f"Prepared({name}, weight={g.weight_shape}, {g.input_shape} -> {g.output_shape})"
+
+
+def prepare(
+    w: ArrayLike,
+    b: ArrayLike = None,
+    *,
+    input_shape: Sequence[int],
+    transposed: bool = False,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Prepared:
+    """Pack the weight of a convolution once; the result is called as `p(x)` or `p(x, out)`.
+
+    `w`, `b` and the keywords are those of `rsconv.functional.conv{1,2,3}d`, or of the transposed ones; the
+    rank is that of `w`. Inputs must have exactly `input_shape`, batch included, and the dtype of `w`. Later
+    writes to `w` or `b` change nothing. A prepared call may choose another algorithm than a plain one, so the
+    last bits may differ.
+
+    Raises what those functions raise, when it is made; DtypeError or ShapeError for an input that does not
+    fit.
+    """
+    _, (weight, bias) = as_arrays(w, b)
+    rank = weight.ndim - 2
+    if not 1 <= rank <= 3:
+        raise ArgumentError(
+            f"w must be a weight of 3 to 5 dimensions, but got w of size {list(weight.shape)}"
+        )
+    if not transposed and output_padding not in (0, (0,) * rank, [0] * rank):
+        raise ArgumentError(f"output_padding={output_padding} is for transposed convolutions only")
+    geometry = Geometry(
+        rank,
+        tuple(input_shape),
+        weight.shape,
+        None if bias is None else bias.shape,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        transposed,
+    )
+    same_dtype(weight=weight, bias=bias)
+    return Prepared(geometry, weight, bias)
