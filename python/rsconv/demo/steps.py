@@ -1,0 +1,155 @@
+"""The demo's four steps: each as an rsconv Module, and by NumPy and SciPy to check and time it against.
+
+The references use the fastest formulation that SciPy has for a step: FFTs for large kernels, one pass per
+axis where the kernel separates, polyphase filtering for the upsampling.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import rsconv
+from rsconv import nn
+
+from . import filters
+from .filters import Array
+
+UNSHARP_AMOUNT = 0.8
+SCALE = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to the photograph, twice."""
+
+    name: str
+    module: nn.Module
+    input: Array
+    reference_name: str
+    reference: Callable[[Array], Array]
+    gain: float
+    """The largest sum of the magnitudes of the weights that meet in one output."""
+
+    @property
+    def tolerance(self) -> float:
+        """What float32 rounding can explain: 64 units in the last place of the largest possible output."""
+        return float(64 * np.finfo(np.float32).eps * self.gain * np.abs(self.input).max())
+
+
+@dataclass(frozen=True)
+class Result:
+    """A step's output and what it cost."""
+
+    step: Step
+    output: Array
+    seconds: float
+    reference_seconds: float
+    difference: float
+    """The largest distance between the two outputs."""
+
+
+def steps(photo: Array) -> list[Step]:
+    """The four steps over `photo`, an array `(3, height, width)` in 0..1."""
+    from scipy import ndimage, signal
+
+    luma = np.tensordot(np.float32([0.299, 0.587, 0.114]), photo, 1)[None]
+
+    bank = filters.gabor_bank()
+    half = bank.shape[-1] // 2
+    edges = _conv(
+        nn.Conv2d(1, len(bank), 2 * half + 1, padding=half, bias=False, padding_mode="replicate"), bank
+    )
+
+    def edges_reference(x: Array) -> Array:
+        padded = np.pad(x, ((0, 0), (half, half), (half, half)), mode="edge")
+        return signal.fftconvolve(padded, bank[:, 0, ::-1, ::-1], mode="valid", axes=(1, 2))
+
+    aperture = filters.hexagon()
+    radius = aperture.shape[-1] // 2
+    blur = _per_channel(aperture, padding=radius, padding_mode="replicate")
+
+    def blur_reference(x: Array) -> Array:
+        padded = np.pad(x, ((0, 0), (radius, radius), (radius, radius)), mode="edge")
+        return signal.oaconvolve(padded, aperture[None, ::-1, ::-1], mode="valid", axes=(1, 2))
+
+    taps = filters.gaussian()
+    sharpen = _per_channel(
+        filters.unsharp(taps, UNSHARP_AMOUNT), padding=len(taps) // 2, padding_mode="replicate"
+    )
+
+    def sharpen_reference(x: Array) -> Array:
+        soft = ndimage.correlate1d(
+            ndimage.correlate1d(x, taps, axis=1, mode="nearest"), taps, axis=2, mode="nearest"
+        )
+        return x + np.float32(UNSHARP_AMOUNT) * (x - soft)
+
+    cubic = filters.cubic(SCALE)
+    # Two samples of margin feed the four taps; the padding then cuts off what the margin itself became.
+    grow = _conv(
+        nn.ConvTranspose2d(
+            3, 3, 4 * SCALE, stride=SCALE, padding=2 * SCALE + 3 * SCALE // 2, groups=3, bias=False
+        ),
+        np.broadcast_to(np.outer(cubic, cubic), (3, 1, 4 * SCALE, 4 * SCALE)),
+    )
+    upsample = nn.Sequential(nn.ReplicationPad2d(2), grow)
+
+    def upsample_reference(x: Array) -> Array:
+        y = np.pad(x, ((0, 0), (2, 2), (2, 2)), mode="edge")
+        cut = 2 * SCALE + 3 * SCALE // 2
+        for axis in (1, 2):
+            y = np.moveaxis(signal.upfirdn(cubic, y, SCALE, axis=axis), axis, 0)[cut:-cut]
+            y = np.moveaxis(y, 0, axis)
+        return y
+
+    cubic_gain = float(np.abs(cubic).reshape(4, SCALE).sum(axis=0).max()) ** 2
+    return [
+        Step("32 oriented edge filters", edges, luma, "fftconvolve", edges_reference, 1.0),
+        Step("lens blur", blur, photo, "oaconvolve", blur_reference, 1.0),
+        Step("unsharp mask", sharpen, photo, "correlate1d", sharpen_reference, 1 + 2 * UNSHARP_AMOUNT),
+        Step("upsampling x4", upsample, photo, "upfirdn", upsample_reference, cubic_gain),
+    ]
+
+
+def run(step: Step, rounds: int = 5) -> Result:
+    """Compute `step` both ways in turn, `rounds` times after a first, take the median times."""
+    output = np.asarray(step.module(step.input))
+    reference = step.reference(step.input)
+    if output.shape != reference.shape or output.dtype != reference.dtype:
+        raise rsconv.errors.InternalError(
+            f"{step.name}: {step.module} gave {output.dtype} {output.shape}, "
+            f"{step.reference_name} gave {reference.dtype} {reference.shape}"
+        )
+    difference = float(np.abs(output - reference).max())
+    if not difference <= step.tolerance:  # a NaN must fail, too
+        raise rsconv.errors.InternalError(
+            f"{step.name}: {step.module} and {step.reference_name} differ by {difference:.3g}, "
+            f"but rounding explains at most {step.tolerance:.3g}"
+        )
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(_seconds(lambda: step.module(step.input)))
+        theirs.append(_seconds(lambda: step.reference(step.input)))
+    return Result(step, output, statistics.median(ours), statistics.median(theirs), difference)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _conv(module: nn.Module, weight: Array) -> nn.Module:
+    module.load_state_dict({"weight": weight})
+    return module
+
+
+def _per_channel(kernel: Array, *, padding: int, padding_mode: str) -> nn.Module:
+    """A depthwise convolution of the three colours with one kernel."""
+    size = kernel.shape[-1]
+    module = nn.Conv2d(3, 3, size, padding=padding, groups=3, bias=False, padding_mode=padding_mode)
+    return _conv(module, np.broadcast_to(kernel, (3, 1, size, size)))

@@ -1,0 +1,60 @@
+"""Every file of examples/ runs, without a warning, and does what it says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name, *arguments, cwd):
+    command = [sys.executable, "-W", "error", EXAMPLES / name, *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_edges(tmp_path):
+    photo = tmp_path / "square.png"
+    pixels = np.zeros((40, 60), np.uint8)
+    pixels[10:30, 20:40] = 200
+    Image.fromarray(pixels).save(photo)
+    out = run("edges.py", photo, tmp_path / "out.png", cwd=tmp_path)
+    assert re.fullmatch(r"[\d.]+% of square\.png is edge; wrote .*out\.png\n", out)
+    with Image.open(tmp_path / "out.png") as image:
+        strength = np.asarray(image)
+    assert strength.shape == (40, 60)
+    assert strength[20, 19] == strength[10, 30] == 255
+    assert strength[20, 30] == strength[5, 5] == 0
+
+
+def test_edges_of_the_default_photograph(tmp_path):
+    assert " of grace_hopper.jpg is edge; wrote edges.png" in run("edges.py", cwd=tmp_path)
+    assert (tmp_path / "edges.png").stat().st_size > 10_000
+
+
+def test_digits(tmp_path):
+    out = run("digits.py", cwd=tmp_path)
+    share = re.search(r"^([\d.]+)% of 500 digits are right$", out, re.MULTILINE)
+    assert share is not None
+    assert float(share[1]) > 95
+    assert re.search(r"^read as: \d \d \d \d \d$", out, re.MULTILINE)
+
+
+def test_import_swap(tmp_path):
+    out = run("import_swap.py", cwd=tmp_path)
+    assert out.startswith(
+        "Autoencoder(\n  (down): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1))\n"
+    )
+    assert "ndarray (2, 3, 33, 47) -> ndarray (2, 3, 33, 47)" in out
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_has_a_test(path):
+    assert f'run("{path.name}"' in Path(__file__).read_text()
