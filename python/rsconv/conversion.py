@@ -1,0 +1,81 @@
+"""Tensors to other dtypes, devices, copies and Python numbers: functions that are Tensor's methods."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+from .arithmetic import cast
+from .device import placement
+from .errors import ShapeError
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = ["clone", "contiguous", "cpu", "item", "to", "to_dtype", "tolist", "type_as"]
+
+
+def to(
+    input: "Tensor",
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+) -> "Tensor":
+    """To a device, a dtype, or those of another Tensor; `input` itself if it is there already.
+
+    `non_blocking` and `memory_format` are accepted and mean nothing here.
+
+    Raises DeviceError for a device that is not available, DtypeError for what is neither device nor dtype.
+    """
+    _, wanted = placement(args, device, dtype)
+    # Not `in (None, ...)`: NumPy takes None for float64 when it compares dtypes.
+    wanted = input.dtype if wanted is None else wanted
+    if wanted == input.dtype and not copy:
+        return input
+    return input._new(cast(input._array, wanted, copy=True))
+
+
+def to_dtype(wanted: dtypes.Dtype) -> "Callable[[Tensor], Tensor]":
+    """The function that gives a Tensor `wanted`'s dtype, as `to` does."""
+
+    def convert(input: "Tensor") -> "Tensor":
+        return to(input, dtype=wanted)
+
+    convert.__doc__ = f"To {wanted}."
+    return convert
+
+
+def cpu(input: "Tensor") -> "Tensor":
+    """To the CPU."""
+    return to(input, "cpu")
+
+
+def type_as(input: "Tensor", other: "Tensor") -> "Tensor":
+    """To the dtype of `other`."""
+    return to(input, dtype=other.dtype)
+
+
+def clone(input: "Tensor", *, memory_format: Any = None) -> "Tensor":
+    """A copy with memory of its own."""
+    return input._new(input._array.astype(input.dtype, order="K", copy=True))
+
+
+def contiguous(input: "Tensor", memory_format: Any = None) -> "Tensor":
+    """`input` if its elements lie in C order without gaps, else such a copy."""
+    return input if input.is_contiguous() else input._new(np.ascontiguousarray(input._array))
+
+
+def item(input: "Tensor") -> Any:
+    """The one element as a Python number. Raises ShapeError if there are more or fewer."""
+    if input._array.size != 1:
+        raise ShapeError(f"item() needs a Tensor of one element, but its shape is {input.shape}")
+    return input._array.item()
+
+
+def tolist(input: "Tensor") -> Any:
+    """The elements as nested lists of Python numbers."""
+    return input._array.tolist()

@@ -1,0 +1,135 @@
+"""Other shapes of a Tensor: functions that are Tensor's methods."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .arithmetic import normalize_dims
+from .errors import ArgumentError, ShapeError
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = [
+    "expand",
+    "expand_as",
+    "flatten",
+    "permute",
+    "reshape",
+    "squeeze",
+    "t",
+    "transpose",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
+
+
+def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The sizes or dimensions of a call, given one by one or as one sequence."""
+    given = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+    return tuple(int(size) for size in given)
+
+
+def reshape(input: "Tensor", *shape: Any) -> "Tensor":
+    """`input` with another shape: a view where possible, else a copy. One size may be -1.
+
+    Raises ShapeError if the number of elements differs.
+    """
+    wanted = _sizes(shape)
+    try:
+        return input._derive(input._array.reshape(wanted))
+    except ValueError:
+        raise ShapeError(f"shape {wanted} is invalid for a Tensor of shape {input.shape}") from None
+
+
+def view(input: "Tensor", *shape: Any) -> "Tensor":
+    """`input` with another shape over the same memory.
+
+    Raises ShapeError if the number of elements differs, or only a copy could have that shape.
+    """
+    result = reshape(input, *shape)
+    if result._storage is not input._storage and result.numel():
+        raise ShapeError(
+            f"a Tensor of shape {input.shape} and strides {input.stride()} cannot be viewed as shape "
+            f"{result.shape} without a copy; use reshape()"
+        )
+    return result
+
+
+def view_as(input: "Tensor", other: "Tensor") -> "Tensor":
+    """`input` with the shape of `other` over the same memory. Raises ShapeError as `view` does."""
+    return view(input, other.shape)
+
+
+def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
+    """`input` with the dimensions from `start_dim` to `end_dim`, both included, as one.
+
+    Raises IndexError for a dimension out of range, ArgumentError if they are not in order.
+    """
+    shape = input.shape or (1,)
+    start, end = (normalize_dims(dim, len(shape))[0] for dim in (start_dim, end_dim))
+    if start > end:
+        raise ArgumentError(
+            f"flatten() needs start_dim <= end_dim, but got start_dim={start_dim}, end_dim={end_dim}"
+        )
+    return reshape(input, *shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+
+
+def permute(input: "Tensor", *dims: Any) -> "Tensor":
+    """A view with the dimensions in the order `dims`. Raises ShapeError unless `dims` has one for each."""
+    wanted = _sizes(dims)
+    if len(wanted) != input.ndim:
+        raise ShapeError(
+            f"permute() of a Tensor of shape {input.shape} needs {input.ndim} dims, but got {wanted}"
+        )
+    return input._derive(input._array.transpose(normalize_dims(wanted, input.ndim)))
+
+
+def transpose(input: "Tensor", dim0: int, dim1: int) -> "Tensor":
+    """A view with two dimensions exchanged. Raises IndexError for a dimension out of range."""
+    axes = [*normalize_dims(dim0, input.ndim), *normalize_dims(dim1, input.ndim)]
+    return input._derive(input._array.swapaxes(*axes) if axes else input._array)
+
+
+def t(input: "Tensor") -> "Tensor":
+    """The transpose of a Tensor of at most two dimensions. Raises ShapeError for more."""
+    if input.ndim > 2:
+        raise ShapeError(f"t() needs at most 2 dimensions, but the shape is {input.shape}")
+    return input._derive(input._array.T)
+
+
+def unsqueeze(input: "Tensor", dim: int) -> "Tensor":
+    """A view with a dimension of size 1 at `dim`. Raises IndexError if that is out of range."""
+    axis = normalize_dims(dim, input.ndim + 1)[0]
+    return input._derive(input._array.reshape((*input.shape[:axis], 1, *input.shape[axis:])))
+
+
+def squeeze(input: "Tensor", dim: Any = None) -> "Tensor":
+    """A view without the dimensions of size 1, or without those among `dim`. Raises IndexError."""
+    dims = normalize_dims(dim, input.ndim)
+    return input._derive(input._array.squeeze(tuple(d for d in dims if input.shape[d] == 1)))
+
+
+def expand(input: "Tensor", *sizes: Any) -> "Tensor":
+    """A read-only view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size.
+
+    Raises ShapeError if another dimension would change.
+    """
+    from numpy.lib.stride_tricks import as_strided
+
+    wanted = _sizes(sizes)
+    new = len(wanted) - input.ndim
+    own = (1,) * new + input.shape
+    if new < 0 or any(size not in (-1, n) and n != 1 for size, n in zip(wanted, own, strict=True)):
+        raise ShapeError(f"a Tensor of shape {input.shape} cannot be expanded to {wanted}")
+    shape = tuple(n if size == -1 else size for size, n in zip(wanted, own, strict=True))
+    strides = (0,) * new + input._array.strides
+    repeated = tuple(
+        0 if n == 1 and size != 1 else step for n, size, step in zip(own, shape, strides, strict=True)
+    )
+    return input._derive(as_strided(input._array, shape, repeated))
+
+
+def expand_as(input: "Tensor", other: "Tensor") -> "Tensor":
+    """`input` expanded to the shape of `other`."""
+    return expand(input, other.shape)

@@ -1,0 +1,488 @@
+"""`Tensor`, an array with PyTorch's methods and a versioned storage, and `Parameter`, one that a module owns.
+
+Operations follow PyTorch: its names, its `dim` and `keepdim`, its type promotion, views where it has views.
+Every write goes through `Tensor._write`, so that the storage knows when what was packed from it is stale.
+"""
+
+import builtins
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import arithmetic, conversion, dtypes, operators, random, shaping
+from .device import CPU
+from .device import device as Device
+from .errors import ArgumentError, DtypeError, ShapeError
+from .names import missing_attribute
+from .printing import tensor_repr
+from .storage import Array, Storage
+
+__all__ = ["Parameter", "Tensor"]
+
+Shape = tuple[builtins.int, ...]
+
+
+def _index(index: Any) -> tuple[Any, ...]:
+    """An index with arrays for the Tensors in it and an ellipsis, which makes NumPy's scalars 0-d views."""
+    given = index if isinstance(index, tuple) else (index,)
+    parts = tuple(part._array if isinstance(part, Tensor) else part for part in given)
+    return parts if any(part is ... for part in parts) else (*parts, ...)
+
+
+class Tensor:
+    """An n-dimensional array on a device.
+
+    `Tensor(data)` is float32 whatever `data` is, and `Tensor(2, 3)` an uninitialised one of that shape, as in
+    PyTorch; `rsconv.tensor` keeps the dtype. `requires_grad` and `grad` are kept for gradients to come.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_array", "_requires_grad", "_storage", "grad")
+    __array_priority__ = 1000
+
+    _array: Array
+    _storage: Storage
+    _requires_grad: builtins.bool
+    grad: "Tensor | None"
+
+    def __init__(self, *data: Any) -> None:
+        """A float32 copy of one array or sequence, or an uninitialised tensor of the sizes given."""
+        if len(data) == 1 and not isinstance(data[0], int):
+            array = np.array(arithmetic.to_array(data[0]._array if isinstance(data[0], Tensor) else data[0]))
+            self._set(arithmetic.cast(array, dtypes.float32), Storage())
+        else:
+            self._set(np.empty(data or (0,), np.float32), Storage())
+
+    def _set(self, array: Array, storage: Storage, requires_grad: builtins.bool = False) -> None:
+        self._bind(array, storage)
+        self._requires_grad, self.grad = requires_grad, None
+
+    def _bind(self, array: Array, storage: Storage) -> None:
+        self._array, self._storage = array, storage
+        storage.track(self)
+
+    @staticmethod
+    def _new(array: Array) -> "Tensor":
+        """Wrap an array that nobody else holds."""
+        tensor = object.__new__(Tensor)
+        tensor._set(array, Storage())
+        return tensor
+
+    @staticmethod
+    def _from_array(array: Array, borrowed: builtins.bool = False) -> "Tensor":
+        """Wrap an array of the caller's without copying it; writes reach it, unless it is `borrowed`.
+
+        Raises DtypeError for what a Tensor cannot hold.
+        """
+        dtypes.check_dtype(array.dtype)
+        tensor, storage = object.__new__(Tensor), Storage(exposed=True)
+        array = np.asarray(array)
+        if borrowed:
+            storage.borrow(array)
+        tensor._set(array, storage)
+        return tensor
+
+    def _derive(self, array: Array) -> "Tensor":
+        """Wrap what NumPy made of this tensor's array: a view shares the storage, a copy has its own."""
+        if array is not self._array and not np.may_share_memory(array, self._array):
+            return Tensor._new(array)
+        tensor = object.__new__(Tensor)
+        tensor._set(array, self._storage)
+        return tensor
+
+    def _write(self, change: Callable[[Array], object]) -> "Tensor":
+        """Let `change` write to the array: the one way in which a tensor's contents change."""
+        array = self._array
+        if array.size and any(
+            stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True)
+        ):
+            raise ArgumentError(
+                f"cannot write to a Tensor of shape {array.shape} whose elements share memory (an expanded "
+                "view); clone() it first"
+            )
+        storage = self._storage
+        storage.make_own()
+        if not self._array.flags.writeable:
+            raise ArgumentError(
+                f"cannot write to a Tensor over a read-only array of shape {array.shape}; clone() it first"
+            )
+        try:
+            change(self._array)
+        finally:
+            storage.written()
+        return self
+
+    # What it is.
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the dimensions."""
+        shape: Shape = self._array.shape
+        return shape
+
+    @property
+    def dtype(self) -> dtypes.Dtype:
+        """The dtype, in native byte order."""
+        native: dtypes.Dtype = self._array.dtype.newbyteorder("=")
+        return native
+
+    @property
+    def device(self) -> Device:
+        """Where the tensor lives: `device("cpu")`, which equals `"cpu"`."""
+        return CPU
+
+    @property
+    def ndim(self) -> builtins.int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    @property
+    def nbytes(self) -> builtins.int:
+        """The bytes that the elements take."""
+        return self._array.nbytes
+
+    @property
+    def requires_grad(self) -> builtins.bool:
+        """Whether gradients with respect to this tensor are wanted."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: builtins.bool) -> None:
+        if wanted and self.dtype.kind not in "fc":
+            raise DtypeError(
+                f"only floating-point and complex Tensors can require gradients, but this is {self.dtype}"
+            )
+        self._requires_grad = builtins.bool(wanted)
+
+    @property
+    def _version(self) -> builtins.int:
+        return self._storage.version
+
+    @property
+    def data(self) -> "Tensor":
+        """The same memory without gradients; assigning replaces memory, shape and dtype."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: "Tensor") -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data must be a Tensor, but got {type(value).__name__}")
+        self._bind(value._array, value._storage)
+
+    def size(self, dim: builtins.int | None = None) -> Any:
+        """All sizes as a tuple, or that of dimension `dim`."""
+        return self.shape if dim is None else self.shape[arithmetic.normalize_dims(dim, self.ndim)[0]]
+
+    def dim(self) -> builtins.int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> builtins.int:
+        """The number of elements."""
+        return self._array.size
+
+    def stride(self) -> Shape:
+        """The steps between elements, counted in elements."""
+        return tuple(step // self._array.itemsize for step in self._array.strides)
+
+    def is_contiguous(self) -> builtins.bool:
+        """Whether the elements lie in C order without gaps."""
+        return self._array.flags.c_contiguous
+
+    def is_floating_point(self) -> builtins.bool:
+        """Whether the dtype is float16, float32 or float64."""
+        return self.dtype.kind == "f"
+
+    def requires_grad_(self, requires_grad: builtins.bool = True) -> "Tensor":
+        """Set `requires_grad` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    # To host memory and other dtypes.
+
+    def numpy(self) -> Array:
+        """The elements as an ndarray over the same memory; read-only if a Parameter owns it."""
+        if self._storage.protected:
+            # By way of a read-only buffer, because a plain view's `writeable` flag can be set again.
+            return np.asarray(memoryview(self._array).toreadonly())  # type: ignore[arg-type]
+        self._storage.exposed = True
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Array:
+        """The protocol of `np.asarray` and `np.array`, NumPy 2's `copy` included."""
+        wanted = self._array.dtype if dtype is None else np.dtype(dtype)
+        if copy:
+            return self._array.astype(wanted)
+        if wanted == self._array.dtype:
+            return self.numpy()
+        if copy is False:
+            raise ValueError(f"a Tensor of {self.dtype} cannot become an array of {wanted} without a copy")
+        return self._array.astype(wanted)
+
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: builtins.bool = False
+    ) -> "Tensor":
+        """Make the result of a NumPy function of a Tensor a Tensor."""
+        return Tensor._from_array(np.asarray(array))
+
+    item = conversion.item
+    tolist = conversion.tolist
+    to = conversion.to
+    cpu = conversion.cpu
+    type_as = conversion.type_as
+    half = conversion.to_dtype(dtypes.float16)
+    float = conversion.to_dtype(dtypes.float32)
+    double = conversion.to_dtype(dtypes.float64)
+    int = conversion.to_dtype(dtypes.int32)
+    long = conversion.to_dtype(dtypes.int64)
+    bool = conversion.to_dtype(dtypes.bool_)
+    clone = conversion.clone
+    contiguous = conversion.contiguous
+
+    def detach(self) -> "Tensor":
+        """A view of everything, without gradients."""
+        return self._derive(self._array)
+
+    # Views of another shape, and indexing.
+
+    reshape = shaping.reshape
+    view = shaping.view
+    view_as = shaping.view_as
+    flatten = shaping.flatten
+    permute = shaping.permute
+    transpose = shaping.transpose
+    t = shaping.t
+    T = property(lambda self: self._derive(self._array.T), doc="A view with the dimensions in reverse order.")
+    unsqueeze = shaping.unsqueeze
+    squeeze = shaping.squeeze
+    expand = shaping.expand
+    expand_as = shaping.expand_as
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        """NumPy's indexing; ints and slices give views, of no dimensions too, the rest copies."""
+        return self._derive(self._array[_index(index)])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
+        index, operand = _index(index), operators.operand(value)
+        if operand is None:
+            raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
+        source = arithmetic.cast(np.asarray(operand), self._array.dtype)
+
+        def change(target: Array) -> None:
+            try:
+                target[index] = source
+            except ValueError:
+                raise ShapeError(
+                    f"a value of shape {source.shape} does not fit the selected shape {target[index].shape}"
+                ) from None
+
+        self._write(change)
+
+    def __len__(self) -> builtins.int:
+        """The size of the first dimension."""
+        if not self.ndim:
+            raise TypeError("len() of a Tensor without dimensions")
+        return self.shape[0]
+
+    def __iter__(self) -> "Iterator[Tensor]":
+        """The views along the first dimension."""
+        if not self.ndim:
+            raise TypeError("iteration over a Tensor without dimensions")
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> builtins.bool:
+        """Whether an element equals `value`."""
+        return builtins.bool(np.any((self == value)._array))
+
+    # Writes.
+
+    def copy_(self, source: Any, non_blocking: builtins.bool = False) -> "Tensor":
+        """Write the elements of `source`, broadcast and cast. Raises ShapeError."""
+        operand = operators.operand(source)
+        if operand is None:
+            raise TypeError(f"copy_() cannot read a {type(source).__name__}")
+        return self._write(lambda target: arithmetic.fill(target, operand))
+
+    def fill_(self, value: Any) -> "Tensor":
+        """Write one value everywhere."""
+        return self.copy_(value)
+
+    def zero_(self) -> "Tensor":
+        """Write zero everywhere."""
+        return self.copy_(0)
+
+    def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0) -> "Tensor":
+        """Write draws from the normal distribution."""
+        draws = random.normal(self.shape, mean, std)
+        return self._write(lambda target: arithmetic.fill(target, draws))
+
+    def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0) -> "Tensor":
+        """Write draws from the uniform distribution over [low, high)."""
+        draws = random.uniform(self.shape, low, high)
+        return self._write(lambda target: arithmetic.fill(target, draws))
+
+    # Arithmetic, in PyTorch's dtypes.
+
+    __add__ = add = operators.binary(np.add)
+    __sub__ = sub = operators.binary(np.subtract)
+    __mul__ = mul = operators.binary(np.multiply)
+    __truediv__ = div = operators.binary(np.true_divide)
+    __floordiv__ = operators.binary(np.floor_divide)
+    __mod__ = operators.binary(np.remainder)
+    __pow__ = pow = operators.binary(np.power)
+    __and__ = operators.binary(np.bitwise_and)
+    __or__ = operators.binary(np.bitwise_or)
+    __xor__ = operators.binary(np.bitwise_xor)
+    __radd__ = operators.binary(np.add, reflected=True)
+    __rsub__ = operators.binary(np.subtract, reflected=True)
+    __rmul__ = operators.binary(np.multiply, reflected=True)
+    __rtruediv__ = operators.binary(np.true_divide, reflected=True)
+    __rfloordiv__ = operators.binary(np.floor_divide, reflected=True)
+    __rmod__ = operators.binary(np.remainder, reflected=True)
+    __rpow__ = operators.binary(np.power, reflected=True)
+    __rand__ = operators.binary(np.bitwise_and, reflected=True)
+    __ror__ = operators.binary(np.bitwise_or, reflected=True)
+    __rxor__ = operators.binary(np.bitwise_xor, reflected=True)
+    __iadd__ = add_ = operators.in_place(np.add)
+    __isub__ = sub_ = operators.in_place(np.subtract)
+    __imul__ = mul_ = operators.in_place(np.multiply)
+    __itruediv__ = div_ = operators.in_place(np.true_divide)
+    __ifloordiv__ = operators.in_place(np.floor_divide)
+    __imod__ = operators.in_place(np.remainder)
+    __ipow__ = pow_ = operators.in_place(np.power)
+    __iand__ = operators.in_place(np.bitwise_and)
+    __ior__ = operators.in_place(np.bitwise_or)
+    __ixor__ = operators.in_place(np.bitwise_xor)
+    __eq__ = eq = operators.binary(np.equal)  # type: ignore[assignment]
+    __ne__ = ne = operators.binary(np.not_equal)  # type: ignore[assignment]
+    __lt__ = lt = operators.binary(np.less)
+    __le__ = le = operators.binary(np.less_equal)
+    __gt__ = gt = operators.binary(np.greater)
+    __ge__ = ge = operators.binary(np.greater_equal)
+    __hash__ = object.__hash__
+    __neg__ = neg = operators.unary(np.negative)
+    __abs__ = abs = operators.unary(np.absolute)
+    __invert__ = operators.unary(np.invert)
+    exp = operators.unary(np.exp)
+    log = operators.unary(np.log)
+    sqrt = operators.unary(np.sqrt)
+    __matmul__ = matmul = operators.matmul
+    __rmatmul__ = operators.rmatmul
+    relu = operators.relu
+    relu_ = operators.relu_
+
+    # Reductions.
+
+    sum = operators.sum
+    mean = operators.mean
+    amax = operators.amax
+    amin = operators.amin
+    max = operators.max
+    min = operators.min
+    argmax = operators.argmax
+    argmin = operators.argmin
+    any = operators.any
+    all = operators.all
+
+    # As Python objects.
+
+    def __bool__(self) -> builtins.bool:
+        """The truth of the one element. Raises ArgumentError if there are more or fewer."""
+        if self._array.size != 1:
+            raise ArgumentError(
+                f"the truth of a Tensor of shape {self.shape} is ambiguous; use any() or all()"
+            )
+        return builtins.bool(self._array.item())
+
+    def __int__(self) -> builtins.int:
+        """The one element as an int."""
+        return builtins.int(self.item())
+
+    def __index__(self) -> builtins.int:
+        """The one whole number, to index with. Raises TypeError for another dtype."""
+        if self.dtype.kind not in "biu" or self._array.size != 1:
+            raise TypeError(
+                f"a Tensor of shape {self.shape} and dtype {self.dtype} cannot be used as an index"
+            )
+        return builtins.int(self._array.item())
+
+    def __float__(self) -> builtins.float:
+        """The one element as a float."""
+        return builtins.float(self.item())
+
+    def __complex__(self) -> complex:
+        """The one element as a complex number."""
+        return complex(self.item())
+
+    def __format__(self, spec: str) -> str:
+        """The number's format where there are no dimensions, else that of the repr."""
+        return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
+
+    def __repr__(self) -> str:
+        """As PyTorch prints it."""
+        return tensor_repr(self._array, self._requires_grad)
+
+    def __getattr__(self, name: str) -> Any:
+        """Fail, naming the nearest attributes."""
+        raise missing_attribute(f"{type(self).__name__!r} object", name, dir(type(self)), self)
+
+    def __copy__(self) -> "Tensor":
+        """Another Tensor over the same memory."""
+        return self._like(self._array, self._storage, dict(self.__dict__))
+
+    def __deepcopy__(self, memo: dict[builtins.int, Any]) -> "Tensor":
+        """A Tensor with memory of its own; `grad` is copied too."""
+        result = self._like(self._array.astype(self.dtype, order="K"), Storage(), {})
+        memo[id(self)] = result
+        result.grad = copy.deepcopy(self.grad, memo)
+        result.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return result
+
+    def _like(self, array: Array, storage: Storage, attributes: dict[str, Any]) -> "Tensor":
+        """A Tensor of the same class and flags over other memory."""
+        result = object.__new__(type(self))
+        result._set(array, storage, self._requires_grad)
+        result.__dict__.update(attributes)
+        return result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the elements; views do not stay views of each other."""
+        return _restore, (type(self), self._array.astype(self.dtype), self._requires_grad, self.__dict__)
+
+
+def _restore(kind: type[Tensor], array: Array, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    result = object.__new__(kind)
+    result._set(array, Storage(), requires_grad)
+    result.__dict__.update(attributes)
+    return result
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module owns and trains: as a Module's attribute it is among its `parameters()`.
+
+    It shares the memory of `data` if that is a Tensor whose memory no host code can write to; else, and for
+    an array or a sequence, it holds a copy. NumPy sees its memory, and that of its views, read-only.
+
+    Raises DtypeError if it shall require gradients and is neither floating-point nor complex.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        """Take over `data`; nothing makes an empty Parameter."""
+        if not isinstance(data, Tensor):
+            data = Tensor._new(np.array(arithmetic.to_array(() if data is None else data)))
+        self._set(data._array, data._storage)
+        self.requires_grad = requires_grad
+
+    def _bind(self, array: Array, storage: Storage) -> None:
+        if storage.exposed:
+            array, storage = array.astype(array.dtype.newbyteorder("="), order="K", copy=True), Storage()
+        storage.protected = True
+        super()._bind(array, storage)
+
+    def __repr__(self) -> str:
+        """As PyTorch prints it."""
+        return f"Parameter containing:\n{super().__repr__()}"
