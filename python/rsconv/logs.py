@@ -1,4 +1,4 @@
-"""The logger "rsconv": silent by default, to stderr where the environment variable RSCONV_LOG sets its level."""
+"""The logger "rsconv": silent by default, to stderr where the variable RSCONV_LOG sets its level."""
 
 import logging
 import os

@@ -1,9 +1,11 @@
 """The demo's filter kernels, as float32 arrays; `steps` runs them."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating[Any]]
 
 ORIENTATIONS = 8
 WAVELENGTHS = (4.0, 8.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,8 @@ def write_png(image: Image.Image) -> bytes:
 def local_energy(edges: Array) -> Array:
     """Each orientation's strength, `(8, height, width)`: even and odd squared, over both wavelengths."""
     shape = (filters.ORIENTATIONS, len(filters.WAVELENGTHS), 2, *edges.shape[1:])
-    return np.sqrt(np.square(edges.reshape(shape)).sum(axis=2)).sum(axis=1)
+    energy: Array = np.sqrt(np.square(edges.reshape(shape)).sum(axis=2)).sum(axis=1)
+    return energy
 
 
 def orientation_map(energy: Array) -> Pixels:
@@ -73,7 +74,7 @@ def orientation_map(energy: Array) -> Pixels:
     mean = np.tensordot(np.exp(1j * angles), energy, 1)
     hue = np.angle(mean) / (2 * np.pi) % 1
     strength = np.abs(mean)
-    return _coloured(hue, _toned(strength))
+    return _coloured(hue, _toned(strength, np.percentile(strength, 99.7)))
 
 
 def feature_map(energy: Array, orientation: int) -> Pixels:
@@ -98,10 +99,10 @@ def to_pixels(image: Array) -> Pixels:
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
 
 
-def _toned(strength: Array, white: float | None = None) -> Array:
-    """Into 0..1, with the faint ones lifted."""
-    white = np.percentile(strength, 99.7) if white is None else white
-    return np.clip(strength / max(white, 1e-12), 0, 1) ** 0.7
+def _toned(strength: Array, white: np.floating[Any]) -> Array:
+    """Into 0..1, where `white` and more become 1 and the faint ones are lifted."""
+    toned: Array = np.clip(strength / max(float(white), 1e-12), 0, 1) ** 0.7
+    return toned
 
 
 def _coloured(hue: Array, value: Array) -> Pixels:

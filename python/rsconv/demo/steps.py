@@ -57,7 +57,7 @@ def steps(photo: Array) -> list[Step]:
     """The four steps over `photo`, an array `(3, height, width)` in 0..1."""
     from scipy import ndimage, signal
 
-    luma = np.tensordot(np.float32([0.299, 0.587, 0.114]), photo, 1)[None]
+    luma = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), photo, 1)[None]
 
     bank = filters.gabor_bank()
     half = bank.shape[-1] // 2
@@ -67,7 +67,8 @@ def steps(photo: Array) -> list[Step]:
 
     def edges_reference(x: Array) -> Array:
         padded = np.pad(x, ((0, 0), (half, half), (half, half)), mode="edge")
-        return signal.fftconvolve(padded, bank[:, 0, ::-1, ::-1], mode="valid", axes=(1, 2))
+        y: Array = signal.fftconvolve(padded, bank[:, 0, ::-1, ::-1], mode="valid", axes=(1, 2))
+        return y
 
     aperture = filters.hexagon()
     radius = aperture.shape[-1] // 2
@@ -75,7 +76,8 @@ def steps(photo: Array) -> list[Step]:
 
     def blur_reference(x: Array) -> Array:
         padded = np.pad(x, ((0, 0), (radius, radius), (radius, radius)), mode="edge")
-        return signal.oaconvolve(padded, aperture[None, ::-1, ::-1], mode="valid", axes=(1, 2))
+        y: Array = signal.oaconvolve(padded, aperture[None, ::-1, ::-1], mode="valid", axes=(1, 2))
+        return y
 
     taps = filters.gaussian()
     sharpen = _per_channel(
@@ -86,7 +88,8 @@ def steps(photo: Array) -> list[Step]:
         soft = ndimage.correlate1d(
             ndimage.correlate1d(x, taps, axis=1, mode="nearest"), taps, axis=2, mode="nearest"
         )
-        return x + np.float32(UNSHARP_AMOUNT) * (x - soft)
+        y: Array = x + np.float32(UNSHARP_AMOUNT) * (x - soft)
+        return y
 
     cubic = filters.cubic(SCALE)
     # Two samples of margin feed the four taps; the padding then cuts off what the margin itself became.
