@@ -47,14 +47,16 @@ def hexagon(radius: int = 20) -> Array:
         inside &= np.abs(x * np.cos(angle) + y * np.sin(angle)) <= radius * np.sqrt(3) / 2
     size = 2 * radius + 1
     cells = inside.reshape(size, fine, size, fine).mean(axis=(1, 3))
-    return (cells / cells.sum()).astype(np.float32)
+    kernel: Array = (cells / cells.sum()).astype(np.float32)
+    return kernel
 
 
 def gaussian(sigma: float = 2.0) -> Array:
     """A 1-D Gaussian with sum 1, out to three standard deviations."""
     half = int(np.ceil(3 * sigma))
     taps = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * sigma**2))
-    return (taps / taps.sum()).astype(np.float32)
+    taps /= taps.sum()
+    return taps.astype(np.float32)
 
 
 def unsharp(taps: Array, amount: float) -> Array:
