@@ -38,7 +38,9 @@ pub fn with_scratch<R>(bytes: usize, f: impl FnOnce(&mut [u8]) -> R) -> Result<R
 fn grow(buffer: &mut Vec<u8>, bytes: usize) -> Result<()> {
     // The address of a vector is a multiple of 1 only: as many bytes are added as alignment may skip.
     let refused = Error::Alloc { bytes };
-    let Some(needed) = bytes.checked_add(ALIGNMENT) else { return Err(refused) };
+    let Some(needed) = bytes.checked_add(ALIGNMENT) else {
+        return Err(refused);
+    };
     if buffer.len() < needed {
         *buffer = Vec::new();
         buffer.try_reserve_exact(needed).map_err(|_| refused)?;
@@ -67,9 +69,15 @@ mod tests {
             scratch.fill(3);
         })
         .unwrap();
-        with_scratch(500, |scratch| assert!(scratch.iter().all(|&byte| byte == 3))).unwrap();
+        with_scratch(500, |scratch| {
+            assert!(scratch.iter().all(|&byte| byte == 3))
+        })
+        .unwrap();
         assert_eq!(kept_bytes(), 1000 + ALIGNMENT);
-        with_scratch(2000, |scratch| assert!(scratch.iter().all(|&byte| byte == 0))).unwrap();
+        with_scratch(2000, |scratch| {
+            assert!(scratch.iter().all(|&byte| byte == 0))
+        })
+        .unwrap();
         assert_eq!(with_scratch(0, |scratch| scratch.len()), Ok(0));
     }
 

@@ -1,6 +1,5 @@
 """The compiled core: geometry, plans and CPU kernels. `rsconv.backends.cpu` is its only caller."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -56,10 +55,21 @@ class Geometry:
     @property
     def output_shape(self) -> tuple[int, ...]: ...
 
+    def without_padding(self) -> Geometry:
+        """The same convolution over an input that already holds its padding (of any mode)."""
+
+@final
+class PackedWeight:
+    """A weight in the layout that one geometry's kernel reads; `conv` takes it in the weight's place."""
+
+    def __new__(cls, geometry: Geometry, w: np.ndarray[Any, Any]) -> PackedWeight: ...
+    @property
+    def nbytes(self) -> int: ...
+
 def conv(
     geometry: Geometry,
     x: np.ndarray[Any, Any],
-    w: np.ndarray[Any, Any],
+    w: np.ndarray[Any, Any] | PackedWeight,
     b: np.ndarray[Any, Any] | None = None,
     out: np.ndarray[Any, Any] | None = None,
 ) -> np.ndarray[Any, Any]: ...
@@ -76,20 +86,6 @@ def conv_weight_grad(
     out: np.ndarray[Any, Any] | None = None,
 ) -> np.ndarray[Any, Any]: ...
 def explain(geometry: Geometry, dtype: str, which: str = "forward") -> dict[str, Any]: ...
-
-@final
-class Prepared:
-    """A convolution whose weights are packed once."""
-
-    def __new__(
-        cls, geometry: Geometry, w: np.ndarray[Any, Any], b: np.ndarray[Any, Any] | None = None
-    ) -> Prepared: ...
-    def __call__(
-        self, x: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None
-    ) -> np.ndarray[Any, Any]: ...
-    @property
-    def geometry(self) -> Geometry: ...
-
 def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def info() -> dict[str, Any]: ...

@@ -1,0 +1,175 @@
+use super::*;
+use crate::geometry::{ConvSpec, Padding};
+use crate::threads::NeverInterrupt;
+
+/// A small generator of reproducible numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 33) as usize % n
+    }
+    fn values(&mut self, n: usize) -> Vec<f64> {
+        (0..n)
+            .map(|_| (self.next() >> 40) as f64 / (1u64 << 23) as f64 - 1.0)
+            .collect()
+    }
+}
+
+/// A random valid geometry with at most a few hundred thousand products.
+fn geometry(r: &mut Random) -> Geometry {
+    loop {
+        let rank = 1 + r.below(3);
+        let groups = [1, 1, 1, 2, 3, 8][r.below(6)];
+        let most = [70, 24, 6][r.below(3)];
+        let (a, b) = (groups * (1 + r.below(most)), 1 + r.below(most));
+        let largest = [70, 20, 8][rank - 1];
+        let mut input = vec![1 + r.below(3), a];
+        let mut weight = vec![groups * b, a / groups];
+        let transposed = r.below(2) == 0;
+        if transposed {
+            weight = vec![a, b];
+        }
+        let (mut stride, mut dilation, mut pads, mut extra) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..rank {
+            input.push(1 + r.below(largest));
+            weight.push(1 + r.below(4));
+            stride.push(1 + r.below(3) as i64);
+            dilation.push(1 + r.below(3) as i64);
+            pads.push((r.below(4) as i64, r.below(4) as i64));
+            extra.push(if transposed { r.below(3) as i64 } else { 0 });
+        }
+        let spec = ConvSpec {
+            rank,
+            input: &input,
+            weight: &weight,
+            bias: None,
+            stride: &stride,
+            padding: Padding::Explicit(pads),
+            output_padding: &extra,
+            groups: groups as i64,
+            dilation: &dilation,
+            transposed,
+        };
+        if let Ok(geometry) = Geometry::new(&spec)
+            && geometry.output_len().max(geometry.input_len()) * weight[1] * geometry.taps()
+                < 2_000_000
+        {
+            return geometry;
+        }
+    }
+}
+
+fn check<E: Element>(
+    g: &Geometry,
+    isa: Isa,
+    r: &mut Random,
+    from: impl Fn(f64) -> E,
+    to: impl Fn(E) -> f64,
+    eps: f64,
+) {
+    let (nx, ny) = if g.transposed() {
+        (g.output_len(), g.input_len())
+    } else {
+        (g.input_len(), g.output_len())
+    };
+    let make = |r: &mut Random, n| -> (Vec<E>, Vec<f64>) {
+        let stored: Vec<E> = r.values(n).into_iter().map(&from).collect();
+        let exact = stored.iter().map(|&v| to(v)).collect();
+        (stored, exact)
+    };
+    let (x, xd) = make(r, nx);
+    let (y, yd) = make(r, ny);
+    let (w, wd) = make(r, g.weight_len());
+    let (bias, bd) = make(r, g.x_channels().max(g.y_channels()));
+    let compare = |what: &str, got: &[E], want: &[f64], depth: usize, explained: &str| {
+        let scale = want.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+        for (i, (&a, &b)) in got.iter().zip(want).enumerate() {
+            let error = (to(a) - b).abs();
+            assert!(
+                error <= eps * scale * (depth as f64).sqrt().max(1.0),
+                "{what} {explained} {g:?}: element {i} is {} and should be {b}",
+                to(a)
+            );
+        }
+    };
+    let never = &NeverInterrupt;
+    let nan = || from(f64::NAN);
+    for (pass, threads) in [
+        (Pass::Forward, 1),
+        (Pass::Forward, 3),
+        (Pass::InputGrad, 1),
+        (Pass::InputGrad, 2),
+    ] {
+        let plan = Plan::<E>::new(g, pass, isa);
+        let packed = plan.pack(&w, threads, never).unwrap();
+        let (source, exact, n, channels) = match pass {
+            Pass::Forward => (&x, &xd, ny, g.y_channels()),
+            _ => (&y, &yd, nx, g.x_channels()),
+        };
+        let mut out = vec![nan(); n];
+        let mut want = vec![0.0; n];
+        plan.run(
+            &packed,
+            source,
+            Some(&bias[..channels]),
+            &mut out,
+            threads,
+            never,
+        )
+        .unwrap();
+        let bias = Some(&bd[..channels]);
+        match pass {
+            Pass::Forward => reference::forward(g, exact, &wd, bias, &mut want, 1, never).unwrap(),
+            _ => reference::input_grad(g, exact, &wd, bias, &mut want, 1, never).unwrap(),
+        }
+        compare(
+            &format!("{pass:?}"),
+            &out,
+            &want,
+            g.weight_len() / channels,
+            &plan.explain(1).kernel,
+        );
+    }
+    let plan = Plan::<E>::new(g, Pass::WeightGrad, isa);
+    let mut out = vec![nan(); w.len()];
+    let mut want = vec![0.0; w.len()];
+    plan.run_weight_grad(&x, &y, &mut out, 2, never).unwrap();
+    reference::weight_grad(g, &xd, &yd, &mut want, 1, never).unwrap();
+    compare(
+        "WeightGrad",
+        &out,
+        &want,
+        ny / g.y_channels(),
+        &plan.explain(1).kernel,
+    );
+}
+
+#[test]
+fn all_passes_match_the_reference_on_every_instruction_set() {
+    for isa in Isa::available() {
+        let mut r = Random(0x9e37_79b9_7f4a_7c15);
+        for _ in 0..300 {
+            let g = geometry(&mut r);
+            check::<f32>(&g, isa, &mut r, |v| v as f32, f64::from, 2e-6);
+            check::<f64>(&g, isa, &mut r, |v| v, |v| v, 4e-15);
+        }
+        for _ in 0..60 {
+            let g = geometry(&mut r);
+            check::<half::f16>(
+                &g,
+                isa,
+                &mut r,
+                half::f16::from_f64,
+                half::f16::to_f64,
+                1e-3,
+            );
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! Weight gradient: `w[m, c, t] = Σ_n Σ_o y[n, m, o] · x[n, c, o · stride + t · dilation - pad]`, a GEMM whose
+//! reduction runs over pixels.
+//!
+//! | form | rows | lanes | image in scratch | when |
+//! |---|---|---|---|---|
+//! | `Dots` | - | pixels | padded band of one channel | few channels (`row_dot`) |
+//! | `Last` | output channels | input channels of one tap | channels last, `[position][c]` | at least half a vector of channels |
+//! | `Rows` | output channels | input channels and taps | im2col rows, `[output][c, t]` | the rest |
+//!
+//! The tile is that of the forward pass: packed rows of y are broadcast, and a table of pixel offsets walks the
+//! image. Sums of one band are added to the result band by band (two levels, so that rounding errors grow with the
+//! square root of the band), in an order that depends on the geometry alone: the bits do not depend on threads.
+
+use super::band::{BandPlan, Box3};
+use super::correlation::Correlation;
+use super::plan::even_parts;
+use super::row_dot::RowDot;
+use crate::aligned::AlignedVec;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::scratch::with_scratch;
+use crate::threads::{self, Interrupt};
+use crate::tile::epilogue::add_into;
+use crate::tile::kernels::{Kernels, Offsets};
+use crate::view::{Output, as_accumulators};
+
+/// Outputs of a band, at most: the length of the first level of sums.
+const PIXELS: usize = 512;
+/// Scratch of the image, about.
+const IMAGE_BYTES: usize = 512 << 10;
+/// Products of one parallel region, for each lane and thread, so that an interrupt is heard soon.
+const REGION_PRODUCTS: f64 = 1e7;
+
+/// How the sum is arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Form {
+    /// Dot products along rows.
+    Dots,
+    /// Channels last.
+    Last,
+    /// im2col rows.
+    Rows,
+}
+
+/// The weight gradient of one geometry.
+pub(crate) struct WeightGrad<'a, E: Element> {
+    geometry: &'a Geometry,
+    corr: &'a Correlation,
+    kernels: &'static Kernels<E::Acc>,
+    pub form: Form,
+    /// Lanes of a row of the image: channels, or channels and taps, to whole vectors.
+    width: usize,
+    /// How outputs are cut; only `Dots` copies by it.
+    band: BandPlan,
+}
+
+impl<'a, E: Element> WeightGrad<'a, E> {
+    /// Chooses the form; sees one sample only.
+    pub(crate) fn new(
+        geometry: &'a Geometry,
+        corr: &'a Correlation,
+        kernels: &'static Kernels<E::Acc>,
+    ) -> Self {
+        let lanes = kernels.lanes;
+        let size = size_of::<E::Acc>();
+        let taps = geometry.taps();
+        // Positions that channels-last copying would visit, against those that the taps read.
+        let span = |n: usize, d: usize| {
+            (n - 1) * geometry.stride()[d] + (geometry.kernel()[d] - 1) * geometry.dilation()[d] + 1
+        };
+        let spread = (0..3)
+            .map(|d| span(corr.grid[d].min(8), d) as f64 / corr.grid[d].min(8) as f64)
+            .product::<f64>();
+        let last_bytes = (0..3)
+            .map(|d| span(1, d))
+            .product::<usize>()
+            .saturating_mul(corr.c * size);
+        let form = if corr.c * corr.m <= 128 {
+            Form::Dots
+        } else if 2 * corr.c >= lanes && spread <= 2.0 * taps as f64 && last_bytes <= IMAGE_BYTES {
+            Form::Last
+        } else {
+            Form::Rows
+        };
+        let width = match form {
+            Form::Last => corr.c.next_multiple_of(lanes),
+            _ => (corr.c * taps).next_multiple_of(lanes),
+        };
+        let mut band = BandPlan::new(corr, size, lanes, false, 1);
+        if form != Form::Dots {
+            let fits = |size: [usize; 3]| {
+                let pixels: usize = size.iter().product();
+                let positions = match form {
+                    Form::Last => (0..3).map(|d| span(size[d], d)).product(),
+                    _ => pixels,
+                };
+                pixels <= PIXELS && positions * width * size_of::<E::Acc>() <= 2 * IMAGE_BYTES
+            };
+            band.size = [1; 3];
+            for d in [2, 1, 0] {
+                let most = (1..=corr.grid[d]).rev().find(|&n| {
+                    let mut more = band.size;
+                    more[d] = n;
+                    fits(more)
+                });
+                let most = most.unwrap_or(1);
+                band.size[d] = corr.grid[d].div_ceil(corr.grid[d].div_ceil(most));
+                if band.size[d] < corr.grid[d] {
+                    break;
+                }
+            }
+            for d in 0..3 {
+                band.count[d] = corr.grid[d].div_ceil(band.size[d]);
+            }
+        } else if band.size.iter().product::<usize>() > 1 << 16 {
+            // One channel of a large image: bands of all its columns would be long sums.
+            band = BandPlan::new(
+                corr,
+                size,
+                lanes,
+                false,
+                corr.grid.iter().product::<usize>() >> 14,
+            );
+        }
+        WeightGrad {
+            geometry,
+            corr,
+            kernels,
+            form,
+            width,
+            band,
+        }
+    }
+
+    /// Rows and vectors of the largest tile.
+    pub(crate) fn tile(&self) -> (usize, usize) {
+        let tallest = self
+            .kernels
+            .pv
+            .iter()
+            .rposition(|row| row.iter().any(Option::is_some))
+            .map_or(1, |i| i + 1);
+        (tallest, Kernels::vectors(&self.kernels.pv, tallest))
+    }
+
+    fn position(&self, at: [usize; 3], size: [usize; 3]) -> usize {
+        (at[0] * size[1] + at[1]) * size[2] + at[2]
+    }
+
+    /// Input positions that a box of outputs reads.
+    fn positions(&self, n: [usize; 3]) -> [usize; 3] {
+        let g = self.geometry;
+        [0, 1, 2].map(|d| (n[d] - 1) * g.stride()[d] + (g.kernel()[d] - 1) * g.dilation()[d] + 1)
+    }
+
+    /// Scratch of a task, in elements: image, packed y, tile (or rows of y).
+    pub(crate) fn scratch(&self, rows: usize) -> [usize; 3] {
+        let pixels: usize = self.band.size.iter().product();
+        let (tall, vectors) = self.tile();
+        match self.form {
+            Form::Dots => {
+                let [band, y] = RowDot::<E>::scratch(&self.band);
+                [band, y, 0]
+            }
+            Form::Last => {
+                let positions: usize = self.positions(self.band.size).iter().product();
+                [
+                    (positions + 1) * self.width,
+                    pixels * rows,
+                    tall * vectors * self.kernels.lanes,
+                ]
+            }
+            Form::Rows => [
+                pixels * self.width,
+                pixels * rows,
+                tall * vectors * self.kernels.lanes,
+            ],
+        }
+        .map(|n| n.next_multiple_of(16))
+    }
+
+    /// Output channels of a task: few enough that packed y stays in cache, more than one task for each thread.
+    pub(crate) fn rows_per_task(&self, threads: usize) -> usize {
+        let (tall, _) = self.tile();
+        let tall = if self.form == Form::Dots { 1 } else { tall };
+        let wanted = if threads == 1 {
+            1
+        } else {
+            (2 * threads).div_ceil(self.geometry.groups())
+        };
+        let cached = (256 * 1024 / (PIXELS * size_of::<E::Acc>())).max(tall);
+        self.corr
+            .m
+            .div_ceil(wanted)
+            .next_multiple_of(tall)
+            .min(cached.next_multiple_of(tall))
+            .min(self.corr.m.max(1))
+    }
+
+    /// Computes the gradient of a batch.
+    pub(crate) fn run(
+        &self,
+        x: &[E],
+        y: &[E],
+        w: &mut [E],
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let (corr, groups, batch) = (self.corr, self.geometry.groups(), self.geometry.batch());
+        let taps = self.geometry.taps();
+        let columns = match self.form {
+            Form::Dots => corr.c * taps,
+            Form::Last => taps * self.width,
+            Form::Rows => self.width,
+        };
+        let mut sums = AlignedVec::<E::Acc>::zeroed(groups * corr.m * columns)?;
+        if w.is_empty() {
+            return Ok(());
+        }
+        let products = corr.products() as f64 * groups as f64;
+        let lanes = self.kernels.lanes as f64;
+        let threads = threads
+            .min((products * batch as f64 / (1.5e6 * lanes / 16.0)) as usize)
+            .max(1);
+        let rows = self.rows_per_task(threads);
+        let tasks: Vec<(usize, usize, usize)> = (0..groups)
+            .flat_map(|g| even_parts(corr.m, rows).map(move |(m0, n)| (g, m0, n)))
+            .collect();
+        let sizes = self.scratch(tasks.iter().map(|task| task.2).max().unwrap_or(1));
+        let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
+        let offsets = self.offsets();
+        let steps = batch * self.band.bands();
+        let per_step = products / self.band.bands() as f64;
+        let region =
+            ((REGION_PRODUCTS * lanes * threads as f64 / per_step) as usize).clamp(1, steps.max(1));
+        let (x_plane, y_plane) = (
+            corr.source.iter().product::<usize>(),
+            corr.grid.iter().product::<usize>(),
+        );
+        {
+            let output = Output::new(sums.as_mut_slice());
+            let failed = std::sync::OnceLock::new();
+            for first in (0..steps).step_by(region) {
+                threads::run(tasks.len(), threads, interrupt, &|task| {
+                    let (g, m0, n) = tasks[task];
+                    let sums = output.run((g * corr.m + m0) * columns, n * columns);
+                    let done = with_scratch(bytes, |scratch| {
+                        let scratch = bytemuck::cast_slice_mut::<u8, E::Acc>(scratch);
+                        let (image, rest) = scratch.split_at_mut(sizes[0]);
+                        let (packed, tile) = rest.split_at_mut(sizes[1]);
+                        for step in first..(first + region).min(steps) {
+                            let (sample, index) =
+                                (step / self.band.bands(), step % self.band.bands());
+                            let unit = sample * groups + g;
+                            let x = &x[unit * corr.c * x_plane..][..corr.c * x_plane];
+                            let y = &y[unit * corr.m * y_plane..][..corr.m * y_plane];
+                            if self.form == Form::Dots {
+                                let dots = RowDot {
+                                    corr,
+                                    kernels: self.kernels,
+                                    plan: &self.band,
+                                    offsets: &offsets,
+                                };
+                                dots.band(index, x, y, m0..m0 + n, sums, image, packed);
+                            } else {
+                                self.band(index, x, y, m0, n, &offsets, sums, image, packed, tile);
+                            }
+                        }
+                    });
+                    if let Err(error) = done {
+                        let _ = failed.set(error);
+                    }
+                })?;
+            }
+            failed.into_inner().map_or(Ok(()), Err::<(), Error>)?;
+        }
+        let sums = sums.as_slice();
+        for (row, w) in w.chunks_exact_mut(corr.c * taps).enumerate() {
+            let sums = &sums[row * columns..][..columns];
+            for (i, w) in w.iter_mut().enumerate() {
+                let at = if self.form == Form::Last {
+                    i % taps * self.width + i / taps
+                } else {
+                    i
+                };
+                *w = E::narrow(sums[at]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Offsets into the image: of the taps (`Dots`, `Last`), or nothing.
+    fn offsets(&self) -> Vec<u32> {
+        let g = self.geometry;
+        let size = self.positions(self.band.size);
+        let kernel = g.kernel();
+        match self.form {
+            Form::Dots => self.corr.rows[0].phases[0]
+                .iter()
+                .map(|tap| self.band.offset(self.corr, tap) as u32)
+                .collect(),
+            Form::Last => (0..g.taps())
+                .map(|t| {
+                    let at = [
+                        t / (kernel[1] * kernel[2]),
+                        t / kernel[2] % kernel[1],
+                        t % kernel[2],
+                    ];
+                    let at = [0, 1, 2].map(|d| at[d] * g.dilation()[d]);
+                    (self.position(at, size) * self.width) as u32
+                })
+                .collect(),
+            Form::Rows => Vec::new(),
+        }
+    }
+
+    /// Adds one band to the sums of output channels `m0..m0 + rows`.
+    #[allow(clippy::too_many_arguments)]
+    fn band(
+        &self,
+        index: usize,
+        x: &[E],
+        y: &[E],
+        m0: usize,
+        rows: usize,
+        taps: &[u32],
+        sums: &mut [E::Acc],
+        image: &mut [E::Acc],
+        packed: &mut [E::Acc],
+        tile: &mut [E::Acc],
+    ) {
+        let outputs = self.band.outputs(self.corr, index);
+        let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
+        let pixels: usize = n.iter().product();
+        let size = self.positions(self.band.size);
+        let g = self.geometry;
+        let mut table = Vec::with_capacity(pixels);
+        for d in 0..n[0] {
+            for h in 0..n[1] {
+                for w in 0..n[2] {
+                    let at = match self.form {
+                        Form::Last => self.position(
+                            [d * g.stride()[0], h * g.stride()[1], w * g.stride()[2]],
+                            size,
+                        ),
+                        _ => table.len(),
+                    };
+                    table.push((at * self.width) as u32);
+                }
+            }
+        }
+        let off = Offsets {
+            table: &table,
+            largest: table.last().copied().unwrap_or(0),
+        };
+        match self.form {
+            Form::Last => self.fill_last(x, &outputs, size, image),
+            _ => self.fill_rows(x, &outputs, image),
+        }
+        let (tall, vectors) = self.tile();
+        let lanes = self.kernels.lanes;
+        let columns = sums.len() / rows;
+        let blocks: &[u32] = if self.form == Form::Last { taps } else { &[0] };
+        for (r0, count) in even_parts(rows, tall) {
+            let packed = &mut packed[r0 * pixels..][..count * pixels];
+            self.pack_y(y, &outputs, m0 + r0, count, packed);
+            for (b, &shift) in blocks.iter().enumerate() {
+                for (v0, wide) in even_parts(self.width / lanes, vectors) {
+                    let from = &image[shift as usize + v0 * lanes..];
+                    self.kernels.run_pv(count, wide, packed, from, off, tile);
+                    for i in 0..count {
+                        let to = (r0 + i) * columns + b * self.width + v0 * lanes;
+                        add_into(
+                            &mut sums[to..to + wide * lanes],
+                            &tile[i * wide * lanes..][..wide * lanes],
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// `packed[pixel * count + i] = y[m0 + i, pixel]`.
+    fn pack_y(&self, y: &[E], outputs: &Box3, m0: usize, count: usize, packed: &mut [E::Acc]) {
+        let grid = self.corr.grid;
+        let plane: usize = grid.iter().product();
+        let run = outputs.end[2] - outputs.first[2];
+        let mut pixel = 0;
+        for d in outputs.first[0]..outputs.end[0] {
+            for h in outputs.first[1]..outputs.end[1] {
+                let from = &y[m0 * plane + (d * grid[1] + h) * grid[2] + outputs.first[2]..];
+                let mut done = 0;
+                if let (Some(from), 8) = (as_accumulators(from), count) {
+                    while done + 8 <= run {
+                        self.kernels.transpose_block(
+                            &from[done..],
+                            plane,
+                            &mut packed[(pixel + done) * 8..],
+                            8,
+                        );
+                        done += 8;
+                    }
+                }
+                for i in 0..count {
+                    for w in done..run {
+                        packed[(pixel + w) * count + i] = from[i * plane + w].widen();
+                    }
+                }
+                pixel += run;
+            }
+        }
+    }
+
+    /// `image[position * width + c]`, zero outside the source; lanes beyond the channels are never looked at.
+    fn fill_last(&self, x: &[E], outputs: &Box3, size: [usize; 3], image: &mut [E::Acc]) {
+        let (g, source, width) = (self.geometry, self.corr.source, self.width);
+        let plane: usize = source.iter().product();
+        let first = [0, 1, 2]
+            .map(|d| (outputs.first[d] * g.stride()[d]) as isize - g.pad_low()[d] as isize);
+        let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
+        let used = self.positions(n);
+        let low = (-first[2]).clamp(0, used[2] as isize) as usize;
+        let high = (source[2] as isize - first[2]).clamp(low as isize, used[2] as isize) as usize;
+        for d in 0..used[0] {
+            for h in 0..used[1] {
+                let to = &mut image[self.position([d, h, 0], size) * width..][..used[2] * width];
+                let (at_d, at_h) = (first[0] + d as isize, first[1] + h as isize);
+                let inside = (0..source[0] as isize).contains(&at_d)
+                    && (0..source[1] as isize).contains(&at_h);
+                if !inside || low == high {
+                    to.fill(Default::default());
+                    continue;
+                }
+                to[..low * width].fill(Default::default());
+                to[high * width..].fill(Default::default());
+                let row = (at_d as usize * source[1] + at_h as usize) * source[2];
+                let row = row + (first[2] + low as isize) as usize;
+                let mut c0 = 0;
+                if let Some(x) = as_accumulators(x) {
+                    while c0 + 8 <= self.corr.c {
+                        let mut done = low;
+                        while done + 8 <= high {
+                            let from = &x[c0 * plane + row + done - low..];
+                            self.kernels.transpose_block(
+                                from,
+                                plane,
+                                &mut to[done * width + c0..],
+                                width,
+                            );
+                            done += 8;
+                        }
+                        for c in c0..c0 + 8 {
+                            for w in done..high {
+                                to[w * width + c] = x[c * plane + row + w - low];
+                            }
+                        }
+                        c0 += 8;
+                    }
+                }
+                for c in c0..self.corr.c {
+                    for w in low..high {
+                        to[w * width + c] = x[c * plane + row + w - low].widen();
+                    }
+                }
+            }
+        }
+    }
+
+    /// `image[output * width + c * taps + t]`, zero outside the source.
+    fn fill_rows(&self, x: &[E], outputs: &Box3, image: &mut [E::Acc]) {
+        let (g, source, width) = (self.geometry, self.corr.source, self.width);
+        let plane: usize = source.iter().product();
+        let (kernel, stride, dilation, pad) = (g.kernel(), g.stride(), g.dilation(), g.pad_low());
+        let mut image = image.chunks_exact_mut(width);
+        let at = |d: usize, o: usize, t: usize| {
+            (o * stride[d] + t * dilation[d]) as isize - pad[d] as isize
+        };
+        for od in outputs.first[0]..outputs.end[0] {
+            for oh in outputs.first[1]..outputs.end[1] {
+                for ow in outputs.first[2]..outputs.end[2] {
+                    let to = image.next().expect("a row for every output");
+                    let mut slot = to.iter_mut();
+                    for c in 0..self.corr.c {
+                        for td in 0..kernel[0] {
+                            let d = at(0, od, td);
+                            for th in 0..kernel[1] {
+                                let h = at(1, oh, th);
+                                let whole = (0..source[0] as isize).contains(&d)
+                                    && (0..source[1] as isize).contains(&h);
+                                let row = c * plane
+                                    + if whole {
+                                        (d as usize * source[1] + h as usize) * source[2]
+                                    } else {
+                                        0
+                                    };
+                                for tw in 0..kernel[2] {
+                                    let w = at(2, ow, tw);
+                                    let inside = whole && (0..source[2] as isize).contains(&w);
+                                    let slot = slot.next().expect("a lane for every tap");
+                                    *slot = if inside {
+                                        x[row + w as usize].widen()
+                                    } else {
+                                        E::Acc::default()
+                                    };
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

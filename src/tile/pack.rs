@@ -1,0 +1,88 @@
+//! Weights in the order in which tiles read them, and tile buffers turned on their side.
+
+use super::kernels::Kernels;
+use crate::element::Element;
+use crate::simd::Float;
+
+/// Where weights lie: `w[m * row + c * column + tap]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WeightView<'a, E> {
+    /// The weights of one group.
+    pub data: &'a [E],
+    /// Elements from one output channel to the next.
+    pub row: usize,
+    /// Elements from one summed channel to the next.
+    pub column: usize,
+}
+
+/// One panel: `out[(c * taps.len() + t) * width + i] = w[m0 + i, c, taps[t]]` for `i < rows`; `width >= rows`,
+/// the rest stays as it is (zero).
+pub(crate) fn panel<E: Element>(
+    kernels: &Kernels<E::Acc>,
+    view: &WeightView<'_, E>,
+    m0: usize,
+    rows: usize,
+    channels: usize,
+    taps: &[usize],
+    width: usize,
+    out: &mut [E::Acc],
+) {
+    let depth = channels * taps.len();
+    let dense = view.column == taps.len() && taps.iter().enumerate().all(|(i, &t)| i == t);
+    let mut done = 0;
+    // Rows that are contiguous in k are transposed in blocks of eight.
+    if let (Some(data), true) = (crate::view::as_accumulators(view.data), dense) {
+        while done + 8 <= rows {
+            let from = &data[(m0 + done) * view.row..];
+            let blocks = depth / 8;
+            for block in 0..blocks {
+                kernels.transpose_block(
+                    &from[block * 8..],
+                    view.row,
+                    &mut out[block * 8 * width + done..],
+                    width,
+                );
+            }
+            for k in blocks * 8..depth {
+                for i in 0..8 {
+                    out[k * width + done + i] = from[i * view.row + k];
+                }
+            }
+            done += 8;
+        }
+    }
+    for i in done..rows {
+        let row = &view.data[(m0 + i) * view.row..];
+        let mut k = i;
+        for c in 0..channels {
+            let column = &row[c * view.column..];
+            for &tap in taps {
+                out[k] = column[tap].widen();
+                k += width;
+            }
+        }
+    }
+}
+
+/// Turns a tile of `rows` x `columns` (pitch `from_pitch`) into `columns` x `rows` (pitch `to_pitch`). Both
+/// buffers extend to multiples of eight rows and columns.
+pub(crate) fn transpose<T: Float>(
+    kernels: &Kernels<T>,
+    from: &[T],
+    from_pitch: usize,
+    rows: usize,
+    columns: usize,
+    to: &mut [T],
+    to_pitch: usize,
+) {
+    for i in (0..rows).step_by(8) {
+        for j in (0..columns).step_by(8) {
+            kernels.transpose_block(
+                &from[i * from_pitch + j..],
+                from_pitch,
+                &mut to[j * to_pitch + i..],
+                to_pitch,
+            );
+        }
+    }
+}
