@@ -38,15 +38,12 @@ class Storage:
 
     @property
     def packed(self) -> dict[Any, Any]:
-        """What a backend packed from the contents, empty after a write.
+        """What was packed from the present contents; `Tensor._packed` gives one view its part.
 
-        Only memory that is protected keeps it; what is put into any other is forgotten at once.
+        Fetch it before reading the memory: a write meanwhile replaces the dict, so what was packed from old
+        contents lands in one that nobody reads. Memory that is not protected gets a new dict every time.
         """
         return self._packed if self.protected else {}
-
-    @packed.setter
-    def packed(self, packed: dict[Any, Any]) -> None:
-        self._packed = packed if self.protected else {}
 
     def written(self) -> None:
         """Note a write, when it is over: what was packed meanwhile is stale too."""

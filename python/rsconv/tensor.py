@@ -113,6 +113,14 @@ class Tensor:
             storage.written()
         return self
 
+    @property
+    def _packed(self) -> dict[Any, Any]:
+        """What was packed from the present contents of just this view: see `Storage.packed`."""
+        array = self._array
+        view = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
+        packed: dict[Any, Any] = self._storage.packed.setdefault(view, {})
+        return packed
+
     # What it is.
 
     @property

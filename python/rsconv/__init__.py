@@ -1,0 +1,159 @@
+"""PyTorch's convolutions for NumPy, on any CPU and any GPU: ndarray in, ndarray out.
+
+`rsconv.functional` has the functions, `rsconv.nn` the layers that own weights, `rsconv.Tensor` an array with
+PyTorch's methods.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import errors, nn, random
+from . import functional as functional
+from ._core import __version__, get_num_threads, set_num_threads
+from .autograd import enable_grad, inference_mode, no_grad
+from .creation import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randn,
+    randn_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .device import device
+from .dtypes import (
+    bool,
+    complex64,
+    complex128,
+    double,
+    dtype,
+    float,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    short,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .errors import ArgumentError, DeviceError, DtypeError, InternalError, ShapeError, WeightsError
+from .explain import explain
+from .logs import configure
+from .names import missing_attribute
+from .prepare import prepare
+from .random import manual_seed
+from .shaping import flatten, permute, reshape, squeeze, transpose, unsqueeze
+from .tensor import Parameter, Tensor
+
+if TYPE_CHECKING:
+    from .io import load, save
+
+__all__ = [
+    "ArgumentError",
+    "DeviceError",
+    "DtypeError",
+    "InternalError",
+    "Parameter",
+    "ShapeError",
+    "Tensor",
+    "WeightsError",
+    "__version__",
+    "arange",
+    "as_tensor",
+    "bool",
+    "complex64",
+    "complex128",
+    "device",
+    "double",
+    "dtype",
+    "empty",
+    "empty_like",
+    "enable_grad",
+    "errors",
+    "explain",
+    "eye",
+    "flatten",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "from_numpy",
+    "full",
+    "full_like",
+    "functional",
+    "get_default_dtype",
+    "get_num_threads",
+    "half",
+    "inference_mode",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "linspace",
+    "load",
+    "long",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "permute",
+    "prepare",
+    "rand",
+    "rand_like",
+    "randn",
+    "randn_like",
+    "random",
+    "reshape",
+    "save",
+    "set_num_threads",
+    "short",
+    "squeeze",
+    "tensor",
+    "transpose",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "unsqueeze",
+    "zeros",
+    "zeros_like",
+]
+
+# Names whose modules import more than NumPy: fetched when they are first asked for.
+_LAZY = {"load": ".io", "save": ".io"}
+
+configure()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise missing_attribute(f"module {__name__!r}", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

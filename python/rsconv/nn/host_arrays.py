@@ -1,0 +1,71 @@
+"""NumPy in, NumPy out: ndarrays among a call's arguments as Tensors, Tensors in its result as ndarrays.
+
+Lists, tuples (named ones too) and dicts are searched; anything else passes as it is.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+
+__all__ = ["Arguments", "calls", "unwrap"]
+
+
+class _Calls(threading.local):
+    """How deep this thread is in module calls: only the outermost one unwraps its result."""
+
+    depth = 0
+
+
+calls = _Calls()
+
+
+def _rebuilt(container: Any, change: Callable[[Any], Any]) -> Any:
+    """A copy of `container` with changed items; itself if none did change."""
+    if isinstance(container, dict):
+        changed = {key: change(value) for key, value in container.items()}
+        if all(changed[key] is value for key, value in container.items()):
+            return container
+        return changed if type(container) is dict else type(container)(changed)
+    items = [change(value) for value in container]
+    if all(new is old for new, old in zip(items, container, strict=True)):
+        return container
+    return type(container)(*items) if hasattr(container, "_fields") else type(container)(items)
+
+
+class Arguments:
+    """Wraps the ndarrays of one call, without copying; `tensors` and `arrays` say what it has met."""
+
+    __slots__ = ("_wrapped", "arrays", "tensors")
+
+    def __init__(self) -> None:
+        """Nothing met yet."""
+        self.arrays = self.tensors = False
+        self._wrapped: dict[int, Tensor] = {}
+
+    def wrap(self, value: Any) -> Any:
+        """`value` with Tensors for ndarrays; an array that comes twice is the same Tensor twice.
+
+        Raises DtypeError for an array that no Tensor can hold.
+        """
+        if isinstance(value, Tensor):
+            self.tensors = True
+        elif isinstance(value, np.ndarray):
+            self.arrays = True
+            found = self._wrapped.get(id(value))
+            if found is None:
+                found = self._wrapped[id(value)] = Tensor._from_array(value, borrowed=True)
+            return found
+        elif isinstance(value, (list, tuple, dict)):
+            return _rebuilt(value, self.wrap)
+        return value
+
+
+def unwrap(value: Any) -> Any:
+    """`value` with ndarrays for Tensors, over the same memory; those of Parameters are read-only."""
+    if isinstance(value, Tensor):
+        return value.numpy()
+    return _rebuilt(value, unwrap) if isinstance(value, (list, tuple, dict)) else value
