@@ -74,7 +74,7 @@ def test_info_shows_every_knob(capsys):
     info = rsconv._core.info()
     assert f"rsconv {rsconv.__version__}\n" in shown
     assert f"ISA: {info['isa']} ({info['isa_reason']})" in shown
-    assert f"threads: {rsconv.get_num_threads()} (" in shown
+    assert f"threads: {rsconv.get_num_threads()}: " in shown
     assert {"RSCONV_ISA", "RSCONV_NUM_THREADS", "RSCONV_LOG"} <= {knob["name"] for knob in info["knobs"]}
     words = " ".join(shown.split())
     for knob in info["knobs"]:
@@ -89,11 +89,10 @@ def test_info_shows_values_and_reasons():
     environment = os.environ | {"RSCONV_NUM_THREADS": "3", "RSCONV_ISA": "scalar"}
     command = [sys.executable, "-m", "rsconv", "info"]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert "\nthreads: 3 (" in shown
+    assert "\nthreads: 3: RSCONV_NUM_THREADS\n" in shown
     assert "\nISA: scalar (" in shown
     assert "RSCONV_NUM_THREADS: '3' (default" in shown
     assert "RSCONV_ISA: 'scalar' (default" in shown
-    assert shown.count("RSCONV_NUM_THREADS") > 1, "the reason names the variable"
 
 
 def test_unknown_command_is_refused(capsys):
@@ -111,7 +110,7 @@ def test_demo_writes_a_picture_and_a_table(photo, tmp_path, capsys):
     lines = captured.out.splitlines()
     assert "rings.png, 3 x 80 x 96" in lines[0]
     table = lines[2:7]
-    assert [line[:24].strip() for line in table] == [
+    assert [line[:26].strip() for line in table] == [
         "step",
         "32 oriented edge filters",
         "lens blur",

@@ -55,7 +55,7 @@ def _info() -> str:
     lines = [
         f"rsconv {info['version']}",
         f"ISA: {info['isa']} ({info['isa_reason']}); this machine can run {', '.join(info['isas'])}",
-        f"threads: {info['threads']} ({info['threads_reason']})",
+        f"threads: {info['threads_reason']}",
         "",
         "Environment variables:",
     ]

@@ -123,6 +123,6 @@ def _line(result: Result) -> str:
 
 def _row(*cells: str) -> str:
     step, given, got, *numbers = cells
-    return f"{step:<24}{given:<16}{got:<18}" + "".join(
+    return f"{step:<26}{given:<16}{got:<18}" + "".join(
         f"{cell:>{w}}" for cell, w in zip(numbers, (9, 11, 8, 13), strict=True)
     )

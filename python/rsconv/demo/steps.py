@@ -124,13 +124,13 @@ def run(step: Step, rounds: int = 5) -> Result:
     reference = step.reference(step.input)
     if output.shape != reference.shape or output.dtype != reference.dtype:
         raise rsconv.errors.InternalError(
-            f"{step.name}: {step.module} gave {output.dtype} {output.shape}, "
+            f"{step.name}: rsconv gave {output.dtype} {output.shape}, "
             f"{step.reference_name} gave {reference.dtype} {reference.shape}"
         )
     difference = float(np.abs(output - reference).max())
     if not difference <= step.tolerance:  # a NaN must fail, too
         raise rsconv.errors.InternalError(
-            f"{step.name}: {step.module} and {step.reference_name} differ by {difference:.3g}, "
+            f"{step.name}: rsconv and {step.reference_name} differ by {difference:.3g}, "
             f"but rounding explains at most {step.tolerance:.3g}"
         )
     ours, theirs = [], []
