@@ -13,8 +13,10 @@
 
 use super::correlation::{Correlation, Tap};
 use crate::element::Element;
+use crate::tile::copy::Shape;
 use crate::tile::epilogue::Segment;
 use crate::tile::kernels::Kernels;
+use crate::view::as_accumulators;
 
 /// What bands should fit in: a share of the second-level cache of current cores (1 to 2 MiB).
 const TARGET_BYTES: usize = 384 << 10;
@@ -203,39 +205,42 @@ impl BandPlan {
             for &rd in &corr.residues[0] {
                 for &rh in &corr.residues[1] {
                     for &rw in &corr.residues[2] {
-                        let residue = [rd, rh, rw];
-                        // The columns of this residue that lie inside the source.
                         let step = corr.step[2] as isize;
-                        let at = |j: isize| (start[2] + j) * step + residue[2] as isize;
-                        let inside = |j: isize| (0..corr.source[2] as isize).contains(&at(j));
-                        let low = (-(start[2] * step + residue[2] as isize)).max(0);
-                        let left = ((low + step - 1) / step).clamp(0, columns as isize);
-                        let room =
-                            corr.source[2] as isize - (start[2] * step + residue[2] as isize);
-                        let right = ((room + step - 1) / step).clamp(left, columns as isize);
-                        debug_assert!(left == right || (inside(left) && inside(right - 1)));
-                        let (left, right) = (left as usize, right as usize);
+                        let at = |j: isize| (start[2] + j) * step + rw as isize;
+                        // Columns inside the source.
+                        let (left, right) =
+                            span(start[2], corr.step[2], rw, corr.source[2], columns);
+                        let shape = Shape {
+                            rows: 0,
+                            left,
+                            columns: right - left,
+                            right: columns - right,
+                            step: corr.step[2],
+                        };
+                        // Rows inside the source.
+                        let (top, bottom) =
+                            span(start[1], corr.step[1], rh, corr.source[1], rows[1]);
                         for i in 0..rows[0] {
-                            let d = (start[0] + i as isize) * corr.step[0] as isize
-                                + residue[0] as isize;
-                            for j in 0..rows[1] {
-                                let h = (start[1] + j as isize) * corr.step[1] as isize
-                                    + residue[1] as isize;
-                                let to = plane + (i * self.pitch[0] + j) * self.pitch[1];
-                                let to = &mut band[to..to + columns];
-                                let whole = (0..corr.source[0] as isize).contains(&d)
-                                    && (0..corr.source[1] as isize).contains(&h);
-                                if !whole || left == right {
-                                    to.fill(Default::default());
-                                    continue;
-                                }
-                                let row =
-                                    (d as usize * corr.source[1] + h as usize) * corr.source[2];
-                                let first = row + at(left as isize) as usize;
-                                to[..left].fill(Default::default());
-                                copy_row(kernels, from, first, corr.step[2], &mut to[left..right]);
-                                to[right..].fill(Default::default());
+                            let d = (start[0] + i as isize) * corr.step[0] as isize + rd as isize;
+                            let to = &mut band[plane + i * self.pitch[0] * self.pitch[1]..];
+                            let inside = (0..corr.source[0] as isize).contains(&d) && left < right;
+                            let (top, bottom) = if inside { (top, bottom) } else { (0, 0) };
+                            for j in (0..top).chain(bottom..rows[1]) {
+                                to[j * self.pitch[1]..][..columns].fill(Default::default());
                             }
+                            if top == bottom {
+                                continue;
+                            }
+                            let h = (start[1] + top as isize) * corr.step[1] as isize + rh as isize;
+                            let first = (d as usize * corr.source[1] + h as usize) * corr.source[2]
+                                + at(left as isize) as usize;
+                            let shape = Shape {
+                                rows: bottom - top,
+                                ..shape
+                            };
+                            let to = &mut to[top * self.pitch[1]..];
+                            let pitch = corr.step[1] * corr.source[2];
+                            copy_rows(kernels, &from[first..], pitch, to, self.pitch[1], &shape);
                         }
                         plane += self.plane;
                     }
@@ -245,19 +250,45 @@ impl BandPlan {
     }
 }
 
-/// `to[i] = from[first + i * step]`.
-fn copy_row<E: Element>(
+/// The positions `j` of `0..n` for which `(start + j) * step + residue` lies inside `0..size`.
+fn span(start: isize, step: usize, residue: usize, size: usize, n: usize) -> (usize, usize) {
+    let (step, first) = (step as isize, start * step as isize + residue as isize);
+    let low = ((-first).max(0) + step - 1) / step;
+    let high = (size as isize - first + step - 1).div_euclid(step);
+    let low = low.clamp(0, n as isize);
+    (low as usize, high.clamp(low, n as isize) as usize)
+}
+
+/// Copies rows, from their first element on, with zeros around them.
+fn copy_rows<E: Element>(
     kernels: &Kernels<E::Acc>,
     from: &[E],
-    first: usize,
-    step: usize,
+    from_pitch: usize,
     to: &mut [E::Acc],
+    to_pitch: usize,
+    shape: &Shape,
 ) {
-    match (step, crate::view::as_accumulators(from)) {
-        (1, _) => E::widen_row(&from[first..first + to.len()], to),
-        (2, Some(from)) => kernels.copy_every_second(&from[first..], to),
-        _ => {
-            for (slot, value) in to.iter_mut().zip(from[first..].iter().step_by(step)) {
+    if let (Some(from), 1 | 2) = (as_accumulators(from), shape.step) {
+        kernels.copy_rows(from, from_pitch, to, to_pitch, shape);
+        return;
+    }
+    let &Shape {
+        rows,
+        left,
+        columns,
+        right,
+        step,
+    } = shape;
+    for row in 0..rows {
+        let to = &mut to[row * to_pitch..][..left + columns + right];
+        let from = &from[row * from_pitch..];
+        to[..left].fill(Default::default());
+        to[left + columns..].fill(Default::default());
+        let to = &mut to[left..left + columns];
+        if step == 1 {
+            E::widen_row(&from[..columns], to);
+        } else {
+            for (slot, value) in to.iter_mut().zip(from.iter().step_by(step)) {
                 *slot = value.widen();
             }
         }

@@ -35,6 +35,10 @@ pub(crate) struct Choice {
 /// Copies that a ragged end of an in-place source may need, in elements.
 const TAIL_LIMIT: usize = 128 << 10;
 
+/// Cycles of a tile with channels in vectors against one with pixels in vectors: on cores with two multipliers its
+/// panels of weights arrive from the second-level cache too slowly.
+const CHANNELS_COST: f64 = 1.08;
+
 /// Cycles per multiplied vector of a tile, relative to one multiplication a cycle: short tiles wait for loads
 /// (one vector or two scalars a cycle) or for the latency of the addition.
 fn tile_cost(rows: usize, vectors: usize) -> f64 {
@@ -114,7 +118,8 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
         let outputs = (count * corr.m.div_ceil(lanes)) as f64;
         let wide = vectors.min(corr.m.div_ceil(lanes));
         // Turning a tile on its side costs about a cycle for each two of its elements.
-        let cost = outputs * (all_depth * tile_cost(tall, wide) + 0.5 * lanes as f64 + 3.0);
+        let cost = outputs
+            * (all_depth * CHANNELS_COST * tile_cost(tall, wide) + 0.5 * lanes as f64 + 3.0);
         if cost < best.0 {
             best = (
                 cost,

@@ -3,7 +3,7 @@
 //! An entry point enables the instruction set's features and inlines a body generic over [`Simd`]. The table's
 //! rows are function pointers, handed out only for an [`Isa`] that was detected.
 
-use super::{TileFn, epilogue, tile};
+use super::{TileFn, copy, epilogue, tile};
 use crate::conv::{depthwise, row_dot};
 use crate::simd::{self, Float, Isa, IsaKind, Lanes4, Scalar, Simd};
 
@@ -24,7 +24,7 @@ pub struct Kernels<T: Float> {
     pub(crate) cv: Menu<T>,
     pub(crate) store: epilogue::StoreFn<T>,
     pub(crate) interleave: epilogue::InterleaveFn<T>,
-    pub(crate) copy_even: unsafe fn(*const T, *mut T, usize),
+    pub(crate) copy_rows: copy::CopyRowsFn<T>,
     pub(crate) transpose8: unsafe fn(*const T, usize, *mut T, usize),
     pub(crate) rows: depthwise::RowsFn<T>,
     pub(crate) dot: row_dot::DotFn<T>,
@@ -114,12 +114,24 @@ impl<T: Float> Kernels<T> {
         unsafe { (self.transpose8)(from.as_ptr(), from_pitch, to.as_mut_ptr(), to_pitch) }
     }
 
-    /// Copies every second element: `to[i] = from[2 i]`.
+    /// Copies rows of `columns` elements, `step` (1 or 2) apart in the source, with zeros around them.
     #[inline]
-    pub(crate) fn copy_every_second(&self, from: &[T], to: &mut [T]) {
-        assert!(to.is_empty() || from.len() >= 2 * to.len() - 1);
-        // SAFETY: the ranges were checked.
-        unsafe { (self.copy_even)(from.as_ptr(), to.as_mut_ptr(), to.len()) }
+    pub(crate) fn copy_rows(
+        &self,
+        from: &[T],
+        from_pitch: usize,
+        to: &mut [T],
+        to_pitch: usize,
+        shape: &copy::Shape,
+    ) {
+        let last = shape.rows.saturating_sub(1);
+        let width = shape.left + shape.columns + shape.right;
+        assert!(shape.rows == 0 || last * to_pitch + width <= to.len());
+        assert!(shape.step == 1 || shape.step == 2);
+        let span = (shape.columns.max(1) - 1) * shape.step + 1;
+        assert!(shape.rows == 0 || shape.columns == 0 || last * from_pitch + span <= from.len());
+        // SAFETY: the last row's end was checked on both sides.
+        unsafe { (self.copy_rows)(from.as_ptr(), from_pitch, to.as_mut_ptr(), to_pitch, shape) }
     }
 
     /// How many instances the table holds.
@@ -141,23 +153,6 @@ pub(crate) struct Offsets<'a> {
 pub trait HasKernels: Float {
     /// The table for an instruction set.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
-}
-
-/// Copies `n` of the elements `src[0], src[2], ..`.
-#[inline(always)]
-unsafe fn copy_even<S: Simd>(src: *const S::T, dst: *mut S::T, n: usize) {
-    let mut i = 0;
-    // SAFETY: the caller vouches for `2 n - 1` elements at `src` and `n` at `dst`.
-    unsafe {
-        while i + S::L <= n {
-            S::store(dst.add(i), S::load_even(src.add(2 * i)));
-            i += S::L;
-        }
-        while i < n {
-            *dst.add(i) = *src.add(2 * i);
-            i += 1;
-        }
-    }
 }
 
 /// One row of a menu: the vector counts that exist.
@@ -194,8 +189,10 @@ macro_rules! entries {
                 unsafe { epilogue::interleave::<S>(a, b, y, n, bias) }
             }
             $(#[$features])*
-            pub(super) unsafe fn even<S: Simd>(src: *const S::T, dst: *mut S::T, n: usize) {
-                unsafe { copy_even::<S>(src, dst, n) }
+            pub(super) unsafe fn copy_rows<S: Simd>(
+                from: *const S::T, from_pitch: usize, to: *mut S::T, to_pitch: usize, shape: &copy::Shape,
+            ) {
+                unsafe { copy::copy_rows::<S>(from, from_pitch, to, to_pitch, shape) }
             }
             $(#[$features])*
             pub(super) unsafe fn transpose8<S: Simd>(src: *const S::T, src_ld: usize, dst: *mut S::T, dst_ld: usize) {
@@ -223,7 +220,7 @@ macro_rules! table {
             cv: $menu!($module, $s, true),
             store: $module::store::<$s>,
             interleave: $module::interleave::<$s>,
-            copy_even: $module::even::<$s>,
+            copy_rows: $module::copy_rows::<$s>,
             transpose8: $module::transpose8::<$s>,
             rows: $module::rows::<$s>,
             dot: $module::dot::<$s>,
@@ -327,6 +324,6 @@ impl HasKernels for f64 {
 }
 
 /// How many kernel instances an instruction set has, over both element types.
-pub fn instances(isa: Isa) -> usize {
+pub(crate) fn instances(isa: Isa) -> usize {
     f32::kernels(isa).count() + f64::kernels(isa).count()
 }

@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod copy;
 pub(crate) mod epilogue;
 pub(crate) mod kernels;
 pub(crate) mod pack;
