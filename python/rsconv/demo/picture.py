@@ -172,7 +172,7 @@ class _Page:
             y0, y1 = (round(k * (self.height + SEAM) / 2) for k in (y, y + 1))
             at = (left + x0, top + y0)
             self._paste(at, (x1 - x0 - SEAM, y1 - y0 - SEAM), pixels)
-            side = (x1 - x0) // 4
+            side = min((x1 - x0) // 4, (y1 - y0) // 3)
             self._paste((at[0] + 5, at[1] + 5), (side, side), stamp)
         self._caption((left, top), title, note)
 
