@@ -46,7 +46,7 @@ def run_demo(photo: Path | None, out: Path, say: Callable[[str], None] = print) 
     info = rsconv._core.info()
     threads = "1 thread" if info["threads"] == 1 else f"{info['threads']} threads"
     say(f"rsconv {info['version']} on {info['isa']}, {threads}; {path.name}, {_size(image.shape)}\n")
-    say(_row("step", "input", "output", "rsconv", "SciPy", "", "differs by"))
+    say(_row("step", "input", "output", "rsconv", "SciPy", "ratio", "differs by"))
     results = []
     for step in todo:
         result = steps.run(step)
