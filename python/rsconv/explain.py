@@ -41,6 +41,7 @@ class Explanation:
     kernel: str
     tile: Any
     threads: int
+    tasks: int
     scratch_bytes: int
     packed_bytes: int
     reason: str
@@ -52,7 +53,7 @@ class Explanation:
             "algorithm": self.algorithm,
             "kernel": self.kernel,
             "tile": self.tile,
-            "threads": self.threads,
+            "threads": f"{self.threads} for {self.tasks} tasks",
             "scratch": f"{self.scratch_bytes:,} bytes",
             "packed weight": f"{self.packed_bytes:,} bytes",
             "reason": self.reason,

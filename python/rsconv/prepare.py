@@ -8,7 +8,7 @@ import numpy as np
 from ._functional.arrays import ArrayLike, Result, as_arrays, check_is_array
 from .backends import Geometry, select
 from .backends.checks import same_dtype
-from .errors import ArgumentError
+from .errors import ArgumentError, DtypeError
 from .tensor import Tensor
 
 __all__ = ["Prepared", "prepare"]
@@ -17,7 +17,7 @@ __all__ = ["Prepared", "prepare"]
 class Prepared:
     """What `prepare` returns: call it with an input, and optionally an array for the result."""
 
-    __slots__ = ("_bias", "_conv", "_weight", "geometry")
+    __slots__ = ("_bias", "_conv", "_like", "_weight", "geometry")
 
     def __init__(self, geometry: Geometry, w: np.ndarray[Any, Any], b: np.ndarray[Any, Any] | None) -> None:
         """Pack `w` and copy `b`, so that later writes to either change nothing."""
@@ -26,18 +26,24 @@ class Prepared:
         self._conv = backend.conv
         self._weight = backend.pack(geometry, w)
         self._bias = None if b is None else b.copy()
+        # Beside it, Python numbers take the weight's dtype.
+        self._like = np.empty(0, w.dtype)
 
     def __call__(self, x: ArrayLike, out: Any = None) -> Result:
         """Convolve `x`, of the shape and dtype prepared for; `out` as for `rsconv.functional`'s functions."""
         if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
-            return self._conv(self.geometry, x, self._weight, self._bias, out)
-        tensor, (array,) = as_arrays(x)
+            try:
+                return self._conv(self.geometry, x, self._weight, self._bias, out)
+            except DtypeError:
+                same_dtype(input=x, weight=self._like)
+                raise
+        tensor, (array, _) = as_arrays(x, self._like)
         if isinstance(out, Tensor):
             return out._write(lambda target: self(array, target))
         check_is_array(out)
-        y = self._conv(self.geometry, array, self._weight, self._bias, out)
+        y = self(array, None if out is None else out.view(np.ndarray))
         if not tensor:
-            return y
+            return y if out is None else out
         return Tensor._new(y) if out is None else Tensor._from_array(out)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backends import Backend, Geometry, select
 from ..backends.checks import check_out, same_dtype
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import Array, ArrayLike, Result, as_arrays, as_result, check_is_array
 from .pad import check_reach
@@ -231,11 +231,17 @@ def convolve(
     if padding_mode != "zeros":
         y = _with_borders(backend, geometry, x, w, b, padding_mode, out)
     else:
+        packed = w
         if tensor and isinstance(weight, Tensor) and weight._storage.protected:
             # Contents that only the API can change: packed once, until it does.
-            kept, w = weight._packed, weight._array
-            w = backend.packed(geometry, w, kept)
-        y = backend.conv(geometry, x, w, b, out)
+            kept = weight._packed
+            packed = backend.packed(geometry, weight._array, kept)
+        try:
+            y = backend.conv(geometry, x, packed, b, out)
+        except DtypeError:
+            # A type that differs may be one that is not supported, too: say both.
+            same_dtype(input=x, weight=w, bias=b)
+            raise
     if not tensor:
         return y
     return Tensor._new(y) if out is None else Tensor._from_array(out)

@@ -17,7 +17,7 @@ def same_dtype(**arrays: Any) -> None:
     for other, found in named[1:]:
         if found.newbyteorder("=") != dtype.newbyteorder("="):
             raise DtypeError(
-                f"{first} has dtype {dtype.name} and {other} has dtype {found.name}, but they must be equal"
+                f"{first} type ({dtype.name}) and {other} type ({found.name}) should be the same"
             )
 
 

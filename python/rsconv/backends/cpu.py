@@ -45,14 +45,14 @@ class _ComplexWeight(NamedTuple):
 
 def conv(geometry: Geometry, x: Array, w: Any, b: Array | None = None, out: Array | None = None) -> Array:
     """Run the convolution `geometry`; `w` is an ndarray or what `pack` returned."""
-    if x.dtype.char in _COMPLEX or type(w) is _ComplexWeight:
+    if (x.dtype.char in _COMPLEX and type(w) is not PackedWeight) or type(w) is _ComplexWeight:
         return _complex_conv(geometry, x, w, b, out)
     return _core.conv(geometry, x, w, b, out)
 
 
 def conv_input_grad(geometry: Geometry, w: Array, grad_output: Array) -> Array:
     """Gradient of `conv` with respect to `x`."""
-    if w.dtype.char in _COMPLEX:
+    if w.dtype.char in _COMPLEX or grad_output.dtype.char in _COMPLEX:
         same_dtype(weight=w, grad_output=grad_output)
         return _complex(lambda a, g: _core.conv_input_grad(geometry, a, g), w, grad_output, conjugate=True)
     return _core.conv_input_grad(geometry, w, grad_output)
@@ -60,7 +60,7 @@ def conv_input_grad(geometry: Geometry, w: Array, grad_output: Array) -> Array:
 
 def conv_weight_grad(geometry: Geometry, x: Array, grad_output: Array) -> Array:
     """Gradient of `conv` with respect to `w`."""
-    if x.dtype.char in _COMPLEX:
+    if x.dtype.char in _COMPLEX or grad_output.dtype.char in _COMPLEX:
         same_dtype(input=x, grad_output=grad_output)
         return _complex(lambda a, g: _core.conv_weight_grad(geometry, a, g), x, grad_output, conjugate=True)
     return _core.conv_weight_grad(geometry, x, grad_output)
