@@ -1,8 +1,9 @@
 //! Depthwise convolution, forward and input gradient: one summed channel, so the work is a few multiplications
 //! for each load.
 //!
-//! A tile is up to 4 output rows x 2 vectors of pixels, or fewer rows x 4. Each row of the image is loaded once for each column of
-//! the kernel and feeds every output row that needs it; a table made once for a call says which weights those are.
+//! A tile is up to 4 output rows x 2 vectors of pixels (fewer rows x 4). For each column of the kernel it loads the
+//! image rows that it needs once, and every one feeds all the output rows that it reaches. Kernel rows are taken in
+//! runs of up to seven that read neighbouring image rows; dilated ones one by one.
 
 #![allow(unsafe_code)]
 
@@ -20,28 +21,37 @@ use crate::view::Output;
 
 /// Output rows of a tile, at most.
 pub(crate) const ROWS: usize = 4;
-/// Vectors of a tile, at most: few rows need more of them to hide the latency of the addition.
-pub(crate) const VECTORS: usize = 4;
+/// Kernel rows of a run, at most.
+const RUN: usize = 7;
 /// Columns worked on at a time where results pass through a buffer.
 const COLUMNS: usize = 512;
 
-/// One load of image rows and the weight that it meets in each output row, or -1.
+/// Neighbouring kernel rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Read {
+pub(crate) struct Run {
+    /// Where the first of them reads for output 0.
     offset: u32,
-    weights: [i32; ROWS],
+    /// How many there are.
+    len: u32,
 }
 
 /// Arguments of a row tile.
 pub(crate) struct RowTile<T> {
-    /// The band, where column 0 of the first output row reads.
+    /// The band, where output 0 reads.
     pub image: *const T,
-    pub reads: *const Read,
-    pub count: usize,
+    /// Elements from one image row to the next.
+    pub pitch: usize,
+    pub runs: *const Run,
+    pub run_count: usize,
+    /// Offsets of the kernel's columns.
+    pub columns: *const u32,
+    pub column_count: usize,
+    /// For each run, column and row of the run, in this order.
     pub weights: *const T,
     pub bias: T,
     pub rows: usize,
-    pub columns: usize,
+    /// Outputs of a row.
+    pub width: usize,
     pub out: *mut T,
     pub out_pitch: usize,
 }
@@ -49,107 +59,182 @@ pub(crate) struct RowTile<T> {
 /// See [`RowTile`].
 pub(crate) type RowsFn<T> = unsafe fn(&RowTile<T>);
 
-/// Computes `rows` rows of `columns` outputs.
+/// Computes `rows` rows of `width` outputs, by tiles of `NV` vectors, twice as many for up to two rows.
 ///
 /// # Safety
-/// The table's offsets, extended by `columns` rounded up to whole vectors, lie inside the band; `out` has room.
+/// Every offset, extended by `width` rounded up to whole vectors, lies inside the band; `out` has room.
 #[inline(always)]
-pub(crate) unsafe fn row_tile<S: Simd>(t: &RowTile<S::T>) {
+pub(crate) unsafe fn row_tile<S: Simd, const NV: usize, const WIDE: usize>(t: &RowTile<S::T>) {
     // SAFETY: this function's contract.
     unsafe {
         match t.rows {
-            1 => strips::<S, 1, VECTORS>(t),
-            2 => strips::<S, 2, VECTORS>(t),
-            3 => strips::<S, 3, 2>(t),
-            _ => strips::<S, 4, 2>(t),
+            1 => strips::<S, 1, WIDE>(t),
+            2 => strips::<S, 2, WIDE>(t),
+            3 => strips::<S, 3, NV>(t),
+            _ => strips::<S, 4, NV>(t),
         }
     }
 }
 
 #[inline(always)]
 unsafe fn strips<S: Simd, const R: usize, const NV: usize>(t: &RowTile<S::T>) {
-    let mut column = 0;
+    let mut at = 0;
     // SAFETY: as for `row_tile`.
     unsafe {
-        // No tile reads beyond the columns rounded up to whole vectors.
-        while column + (NV - 1) * S::L < t.columns {
-            body::<S, R, NV>(t, column);
-            column += NV * S::L;
+        // No tile reads beyond the width rounded up to whole vectors.
+        while at + (NV - 1) * S::L < t.width {
+            tile::<S, R, NV>(t, at);
+            at += NV * S::L;
         }
-        while column < t.columns {
-            body::<S, R, 1>(t, column);
-            column += S::L;
+        while at < t.width {
+            tile::<S, R, 1>(t, at);
+            at += S::L;
         }
     }
 }
 
 #[inline(always)]
-unsafe fn body<S: Simd, const R: usize, const NV: usize>(t: &RowTile<S::T>, column: usize) {
+unsafe fn tile<S: Simd, const R: usize, const NV: usize>(t: &RowTile<S::T>, at: usize) {
     // SAFETY: as for `row_tile`.
     unsafe {
         let mut acc = [[S::zero(); NV]; R];
-        for read in std::slice::from_raw_parts(t.reads, t.count) {
-            let from = t.image.add(column + read.offset as usize);
-            let mut v = [S::zero(); NV];
-            for j in 0..NV {
-                v[j] = S::load(from.add(j * S::L));
+        let mut weights = t.weights;
+        for run in std::slice::from_raw_parts(t.runs, t.run_count) {
+            let image = t.image.add(at + run.offset as usize);
+            // Seven copies of one body, so that each has its loops unrolled.
+            match run.len {
+                1 => step::<S, R, NV, 1>(t, image, weights, &mut acc),
+                2 => step::<S, R, NV, 2>(t, image, weights, &mut acc),
+                3 => step::<S, R, NV, 3>(t, image, weights, &mut acc),
+                4 => step::<S, R, NV, 4>(t, image, weights, &mut acc),
+                5 => step::<S, R, NV, 5>(t, image, weights, &mut acc),
+                6 => step::<S, R, NV, 6>(t, image, weights, &mut acc),
+                _ => step::<S, R, NV, 7>(t, image, weights, &mut acc),
             }
-            for i in 0..R {
-                if read.weights[i] >= 0 {
-                    let w = S::splat(t.weights.add(read.weights[i] as usize));
-                    for j in 0..NV {
-                        acc[i][j] = S::fma(w, v[j], acc[i][j]);
-                    }
-                }
-            }
+            weights = weights.add(run.len as usize * t.column_count);
         }
         let bias = S::splat(&raw const t.bias);
         for i in 0..R {
             for j in 0..NV {
-                let at = column + j * S::L;
+                let at = at + j * S::L;
                 let to = t.out.add(i * t.out_pitch + at);
                 let sum = S::add(acc[i][j], bias);
-                if at + S::L <= t.columns {
+                if at + S::L <= t.width {
                     S::store(to, sum);
-                } else if at < t.columns {
-                    S::store_n(to, sum, t.columns - at);
+                } else if at < t.width {
+                    S::store_n(to, sum, t.width - at);
                 }
             }
         }
     }
 }
 
-/// The loads of a phase for tiles of `rows` rows. For every output the weights come in the same order, whatever
-/// its place in the tile.
-fn reads(corr: &Correlation, plan: &BandPlan, taps: &[Tap], rows: usize) -> Vec<Read> {
-    let mut all: Vec<(usize, usize, i32)> = Vec::with_capacity(taps.len() * rows);
-    for i in 0..rows {
-        all.extend(taps.iter().map(|tap| {
-            (
-                plan.offset(corr, tap) + i * plan.pitch[1],
-                i,
-                tap.weight as i32,
-            )
-        }));
-    }
-    all.sort_unstable();
-    let mut table: Vec<Read> = Vec::with_capacity(all.len());
-    for (offset, row, weight) in all {
-        match table.last_mut() {
-            Some(last) if last.offset == offset as u32 && last.weights[row] < 0 => {
-                last.weights[row] = weight
+/// One run of `K` kernel rows.
+#[inline(always)]
+unsafe fn step<S: Simd, const R: usize, const NV: usize, const K: usize>(
+    t: &RowTile<S::T>,
+    image: *const S::T,
+    mut weights: *const S::T,
+    acc: &mut [[S::V; NV]; R],
+) {
+    // SAFETY: as for `row_tile`; rows `0..R + K - 1` are those that the tile needs.
+    unsafe {
+        for column in 0..t.column_count {
+            let from = image.add(*t.columns.add(column) as usize);
+            let mut rows = [[S::zero(); NV]; ROWS + RUN - 1];
+            for r in 0..R + K - 1 {
+                for j in 0..NV {
+                    rows[r][j] = S::load(from.add(r * t.pitch + j * S::L));
+                }
             }
-            _ => {
-                let mut weights = [-1; ROWS];
-                weights[row] = weight;
-                table.push(Read {
-                    offset: offset as u32,
-                    weights,
-                });
+            for k in 0..K {
+                let w = S::splat(weights.add(k));
+                for i in 0..R {
+                    for j in 0..NV {
+                        acc[i][j] = S::fma(w, rows[i + k][j], acc[i][j]);
+                    }
+                }
             }
+            weights = weights.add(K);
         }
     }
-    table
+}
+
+/// How a phase is read: its runs, its columns, and the kernel element of each weight.
+struct Reads {
+    runs: Vec<Run>,
+    columns: Vec<u32>,
+    order: Vec<usize>,
+}
+
+impl Reads {
+    /// For every output the weights come in the same order, whatever its place in a tile.
+    fn new(corr: &Correlation, plan: &BandPlan, taps: &[Tap]) -> Reads {
+        let place = |tap: &Tap| {
+            let mut column = tap.clone();
+            (column.delta[..2].fill(0), column.residue[..2].fill(0));
+            let column = plan.offset(corr, &column);
+            (plan.offset(corr, tap) - column, column, tap.weight)
+        };
+        let mut rows: Vec<usize> = taps.iter().map(|tap| place(tap).0).collect();
+        let mut columns: Vec<usize> = taps.iter().map(|tap| place(tap).1).collect();
+        for list in [&mut rows, &mut columns] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        let weight = |row: usize, column: usize| {
+            let found = taps
+                .iter()
+                .map(place)
+                .find(|&(r, c, _)| (r, c) == (row, column));
+            found.expect("taps are all rows times all columns").2
+        };
+        let (mut runs, mut order) = (Vec::new(), Vec::with_capacity(taps.len()));
+        let mut first = 0;
+        while first < rows.len() {
+            let mut len = 1;
+            while len < RUN
+                && first + len < rows.len()
+                && rows[first + len] == rows[first] + len * plan.pitch[1]
+            {
+                len += 1;
+            }
+            runs.push(Run {
+                offset: rows[first] as u32,
+                len: len as u32,
+            });
+            for &column in &columns {
+                order.extend(
+                    rows[first..first + len]
+                        .iter()
+                        .map(|&row| weight(row, column)),
+                );
+            }
+            first += len;
+        }
+        Reads {
+            runs,
+            columns: columns.iter().map(|&column| column as u32).collect(),
+            order,
+        }
+    }
+
+    /// One past the last element that a tile of `rows` rows reads for column 0 of its outputs.
+    fn end(&self, rows: usize, pitch: usize) -> usize {
+        let run = self
+            .runs
+            .iter()
+            .map(|run| run.offset as usize + (rows + run.len as usize - 2) * pitch)
+            .max();
+        run.map_or(0, |run| {
+            run + self
+                .columns
+                .iter()
+                .max()
+                .map_or(0, |&column| column as usize)
+                + 1
+        })
+    }
 }
 
 /// A pass with one summed channel.
@@ -171,11 +256,7 @@ impl<E: Element> Depthwise<'_, E> {
             .map(|row| row.phases.len())
             .max()
             .unwrap_or(1);
-        [
-            band,
-            phases * ROWS * (COLUMNS + VECTORS * self.kernels.lanes),
-        ]
-        .map(|n| n.next_multiple_of(16))
+        [band, phases * ROWS * (COLUMNS + self.kernels.lanes)].map(|n| n.next_multiple_of(16))
     }
 
     /// `(partition, scratch bytes of a thread)`, for `explain`.
@@ -222,13 +303,19 @@ impl<E: Element> Depthwise<'_, E> {
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
-        let tables: Vec<Vec<Vec<Read>>> = corr
+        let reads: Vec<Reads> = corr
             .phases()
-            .map(|taps| {
-                (1..=ROWS)
-                    .map(|rows| reads(corr, &part.band, taps, rows))
-                    .collect()
-            })
+            .map(|taps| Reads::new(corr, &part.band, taps))
+            .collect();
+        // The weights of every channel in the order of its phases' reads.
+        let taps = weights.len() / (self.groups * corr.m);
+        let order: Vec<usize> = reads
+            .iter()
+            .flat_map(|reads| reads.order.iter().copied())
+            .collect();
+        let channels = weights.chunks_exact(taps);
+        let weights: Vec<E::Acc> = channels
+            .flat_map(|channel| order.iter().map(|&tap| channel[tap]))
             .collect();
         let output = Output::new(output);
         let failed = std::sync::OnceLock::new();
@@ -239,7 +326,7 @@ impl<E: Element> Depthwise<'_, E> {
                 let (range, index, slice) = part.task(task);
                 for unit in range {
                     self.unit(
-                        &part, unit, index, slice, &tables, weights, source, &bias, band, tiles,
+                        &part, unit, index, slice, &reads, &weights, source, &bias, band, tiles,
                         &output,
                     );
                 }
@@ -259,7 +346,7 @@ impl<E: Element> Depthwise<'_, E> {
         unit: usize,
         index: usize,
         slice: usize,
-        tables: &[Vec<Vec<Read>>],
+        reads: &[Reads],
         weights: &[E::Acc],
         source: &[E],
         bias: &[E::Acc],
@@ -291,8 +378,10 @@ impl<E: Element> Depthwise<'_, E> {
             let bias = bias.get(channel).copied().unwrap_or_default();
             let start = (unit * corr.m + m) * target;
             let mut phase = 0;
+            let mut row_weights = weights;
             for row in &corr.rows {
                 let phases = row.phases.len();
+                let weights = row_weights;
                 for d in 0..n[0] {
                     let at_d = (outputs.first[0] + d) * step_d + row.offset[0];
                     if at_d >= corr.target[0] {
@@ -317,8 +406,8 @@ impl<E: Element> Depthwise<'_, E> {
                             let flat = (d * plan.pitch[0] + h) * plan.pitch[1] + column;
                             let to = start + (at_d * corr.target[1] + at_h) * corr.target[2] + w;
                             let pitch = columns.next_multiple_of(kernels.lanes);
-                            for p in 0..phases {
-                                let reads = &tables[phase + p][rows - 1];
+                            let mut weights = weights;
+                            for (p, reads) in reads[phase..phase + phases].iter().enumerate() {
                                 let image = &band[flat..];
                                 let (out, out_pitch, bias) = match &direct {
                                     Some(direct) => {
@@ -330,22 +419,30 @@ impl<E: Element> Depthwise<'_, E> {
                                         (buffer.as_mut_ptr(), pitch, E::Acc::default())
                                     }
                                 };
-                                let last = reads.last().map_or(0, |read| read.offset as usize);
-                                let width = columns.next_multiple_of(kernels.lanes);
-                                assert!(reads.is_empty() || last + width <= image.len());
+                                let end = reads.end(rows, plan.pitch[1]);
+                                assert!(
+                                    end == 0
+                                        || end - 1 + columns.next_multiple_of(kernels.lanes)
+                                            <= image.len()
+                                );
+                                let mine;
+                                (mine, weights) = weights.split_at(reads.order.len());
                                 let tile = RowTile {
                                     image: image.as_ptr(),
-                                    reads: reads.as_ptr(),
-                                    count: reads.len(),
-                                    weights: weights.as_ptr(),
+                                    pitch: plan.pitch[1],
+                                    runs: reads.runs.as_ptr(),
+                                    run_count: reads.runs.len(),
+                                    columns: reads.columns.as_ptr(),
+                                    column_count: reads.columns.len(),
+                                    weights: mine.as_ptr(),
                                     bias,
                                     rows,
-                                    columns,
+                                    width: columns,
                                     out,
                                     out_pitch,
                                 };
-                                // SAFETY: the farthest read was checked (the table is sorted), weights cover all
-                                // taps, and the output range was checked or is a buffer of `ROWS * pitch`.
+                                // SAFETY: the farthest read was checked; there is a weight for each run's row and
+                                // column; the output range was checked or is a buffer of `ROWS * pitch`.
                                 unsafe { (kernels.rows)(&tile) };
                             }
                             if direct.is_none() {
@@ -378,6 +475,10 @@ impl<E: Element> Depthwise<'_, E> {
                         h += rows;
                     }
                 }
+                row_weights = &row_weights[reads[phase..phase + phases]
+                    .iter()
+                    .map(|r| r.order.len())
+                    .sum()..];
                 phase += phases;
             }
         }

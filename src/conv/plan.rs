@@ -87,7 +87,7 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
         return Choice {
             mode: Mode::Depthwise,
             rows: depthwise::ROWS,
-            vectors: depthwise::VECTORS,
+            vectors: kernels.depthwise_vectors,
             direct: false,
         };
     }

@@ -27,6 +27,8 @@ pub struct Kernels<T: Float> {
     pub(crate) copy_rows: copy::CopyRowsFn<T>,
     pub(crate) transpose8: unsafe fn(*const T, usize, *mut T, usize),
     pub(crate) rows: depthwise::RowsFn<T>,
+    /// Vectors of a depthwise tile of four rows.
+    pub(crate) depthwise_vectors: usize,
     pub(crate) dot: row_dot::DotFn<T>,
 }
 
@@ -199,8 +201,8 @@ macro_rules! entries {
                 unsafe { S::transpose8(src, src_ld, dst, dst_ld) }
             }
             $(#[$features])*
-            pub(super) unsafe fn rows<S: Simd>(t: &RowTile<S::T>) {
-                unsafe { depthwise::row_tile::<S>(t) }
+            pub(super) unsafe fn rows<S: Simd, const NV: usize, const WIDE: usize>(t: &RowTile<S::T>) {
+                unsafe { depthwise::row_tile::<S, NV, WIDE>(t) }
             }
             $(#[$features])*
             pub(super) unsafe fn dot<S: Simd>(t: &Dot<S::T>) {
@@ -222,14 +224,17 @@ macro_rules! table {
             interleave: $module::interleave::<$s>,
             copy_rows: $module::copy_rows::<$s>,
             transpose8: $module::transpose8::<$s>,
-            rows: $module::rows::<$s>,
+    rows: $menu!(depthwise $module, $s),
+            depthwise_vectors: $menu!(depthwise),
             dot: $module::dot::<$s>,
         };
     };
 }
 
-/// 32 registers: at most 28 accumulators. Pixels in vectors: 8 x 3, few rows 6 wide. Channels in vectors: 14 x 2, 7 x 4.
+/// 32 registers: at most 28 accumulators. Pixels in vectors: 8 x 3, few rows 6 wide. Channels in vectors: 14 x 2, 6 x 4.
 macro_rules! wide {
+    (depthwise $module:ident, $s:ty) => { $module::rows::<$s, 2, 4> };
+    (depthwise) => { 2 };
     ($module:ident, $s:ty, false) => {{
         use $module::tile_entry as entry;
         let none: [Option<TileFn<<$s as Simd>::T>>; VECTORS] = [None; VECTORS];
@@ -247,7 +252,7 @@ macro_rules! wide {
             row!(entry, $s, 1, true; 1 2 3 4), row!(entry, $s, 2, true; 1 2 3 4),
             row!(entry, $s, 3, true; 1 2 3 4), row!(entry, $s, 4, true; 1 2 3 4),
             row!(entry, $s, 5, true; 1 2 3 4), row!(entry, $s, 6, true; 1 2 3 4),
-            row!(entry, $s, 7, true; 1 2 3 4), row!(entry, $s, 8, true; 1 2),
+            row!(entry, $s, 7, true; 1 2 3), row!(entry, $s, 8, true; 1 2),
             row!(entry, $s, 9, true; 1 2), row!(entry, $s, 10, true; 1 2),
             row!(entry, $s, 11, true; 1 2), row!(entry, $s, 12, true; 1 2),
             row!(entry, $s, 13, true; 1 2), row!(entry, $s, 14, true; 1 2),
@@ -257,6 +262,8 @@ macro_rules! wide {
 
 /// 16 registers: at most 12 accumulators.
 macro_rules! narrow {
+    (depthwise $module:ident, $s:ty) => { $module::rows::<$s, 1, 2> };
+    (depthwise) => { 1 };
     ($module:ident, $s:ty, $cv:literal) => {{
         use $module::tile_entry as entry;
         let none: [Option<TileFn<<$s as Simd>::T>>; VECTORS] = [None; VECTORS];

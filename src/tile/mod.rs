@@ -8,7 +8,7 @@
 //! `off` turns the reduction index into a place of the image, so GEMM never hears of kernel sizes, strides or
 //! dilations. A tile leaves its sums in a small buffer, `MR` rows of `NV * L`; what happens to them at the store
 //! is `epilogue`'s business. Tile sizes: 8 x 3 vectors is the largest that leaves AVX-512 and NEON registers for
-//! the operands and still loads less than it multiplies; 14 x 2 and 7 x 4 do the same for few pixels.
+//! the operands and still loads less than it multiplies; 14 x 2 and 6 x 4 do the same for few pixels.
 
 #![allow(unsafe_code)]
 
