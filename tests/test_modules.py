@@ -94,7 +94,9 @@ def test_nested_repr():
 
 
 def test_functional_is_the_one_functional():
-    assert nn.functional is rsconv.functional
+    import rsconv.nn.functional as F
+
+    assert F is nn.functional is rsconv.functional
     with pytest.raises(
         AttributeError, match=r"'rsconv.nn' has no attribute 'Conv2D'; the nearest names are: Conv2d"
     ):

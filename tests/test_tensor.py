@@ -85,6 +85,7 @@ def test_manual_seed_repeats_every_kind_of_draw():
 def test_draws_have_their_distribution():
     rsconv.manual_seed(0)
     uniform, normal = rsconv.zeros(20000).uniform_(2, 4).numpy(), rsconv.zeros(20000).normal_(5, 2).numpy()
+    assert rsconv.rand(50000, dtype="float16").numpy().max() < 1
     assert uniform.min() >= 2
     assert uniform.max() < 4
     assert abs(uniform.mean() - 3) < 0.03

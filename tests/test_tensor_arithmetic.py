@@ -77,6 +77,8 @@ PROMOTION = [
     ("float32", "0:float64", "float32"),
     ("int32", "0:int64", "int32"),
     ("int32", "0:float64", "float64"),
+    ("float32", "0:complex128", "complex64"),
+    ("float64", "0:complex64", "complex128"),
     ("0:int32", "0:int64", "int64"),
     ("bool", "0:uint8", "uint8"),
 ]
@@ -102,6 +104,10 @@ def test_whole_numbers():
     assert (tensor([-7]) % 3).item() == 2
     assert (tensor([255], dtype="uint8") == -1).item() is False
     assert tensor([4]).sqrt().dtype == rsconv.float32
+    with pytest.raises(ArgumentError, match="int64 has no negative powers"):
+        tensor([2]) ** -1
+    with pytest.raises(DtypeError, match="less is not defined for complex64"):
+        tensor([1j]) < 2  # noqa: B015
     for op in (operator.floordiv, operator.mod):
         with pytest.raises(ZeroDivisionError, match="of whole numbers by zero"):
             op(tensor([1]), 0)

@@ -7,6 +7,8 @@ import pickle
 import numpy as np
 import pytest
 import rsconv
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rsconv import Parameter, Tensor, tensor
 from rsconv.errors import ArgumentError, DtypeError, ShapeError
 
@@ -263,6 +265,36 @@ def test_borrowed_arrays_are_copied_by_the_first_write(array):
     assert not np.shares_memory(t.numpy(), array)
     if np.shares_memory(original.reshape(-1), original) and array.flags.c_contiguous and array.size:
         np.testing.assert_array_equal(flat.numpy(), expected.ravel())
+
+
+SLICES = st.tuples(
+    *[st.sampled_from([slice(None), slice(None, None, -1), slice(1, None), slice(None, None, 2), 0])] * 3
+)
+STEPS = st.lists(st.tuples(st.integers(0, 9), st.one_of(SLICES, st.integers(-9, 9))), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(layout=SLICES, order=st.permutations(range(3)), steps=STEPS)
+def test_views_of_borrowed_arrays_alias_as_numpys_do(layout, order, steps):
+    """Each step takes a view of one Tensor so far, or adds a number to it in place."""
+    whole = np.arange(4.0 * 5 * 6).reshape(4, 5, 6).transpose(order)
+    array, mirror = whole[layout], whole.copy(order="K")[layout]
+    assert array.strides == mirror.strides
+    before = whole.copy()
+    tensors, arrays = [Tensor._from_array(array, borrowed=True)], [mirror[...]]
+    for which, step in steps:
+        i = which % len(tensors)
+        if isinstance(step, tuple):
+            index = step[: tensors[i].ndim]
+            if 0 not in np.empty(tensors[i].shape)[tuple(s for s in index if isinstance(s, slice))].shape:
+                tensors.append(tensors[i][index])
+                arrays.append(arrays[i][(*index, ...)])
+        else:
+            tensors[i] += step
+            arrays[i][...] += step
+    for t, a in zip(tensors, arrays, strict=True):
+        np.testing.assert_array_equal(t.numpy(), a)
+    np.testing.assert_array_equal(whole, before)
 
 
 def test_borrowed_read_only_arrays_can_be_changed_in_the_copy():

@@ -30,7 +30,8 @@ Scalar = bool | int | float | complex
 Operand = Array | Scalar
 Ufunc = Callable[..., Any]
 
-_COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal}
+_ORDERS = {np.less, np.less_equal, np.greater, np.greater_equal}
+_COMPARISONS = {np.equal, np.not_equal, *_ORDERS}
 _DIVISIONS = {np.floor_divide, np.remainder}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 _PYTHON_DATA = (bool, int, float, complex, list, tuple)
@@ -51,7 +52,8 @@ def binary(ufunc: Ufunc, a: Operand, b: Operand, out: Array | None = None) -> Ar
     """`ufunc(a, b)` with broadcasting in PyTorch's dtype; into `out` if given, whose dtype and shape stay.
 
     Raises ShapeError if the shapes do not broadcast (to that of `out`), DtypeError if `out` cannot hold the
-    result's kind, ZeroDivisionError for a whole number divided by zero with `//` or `%`.
+    result's kind or the operation is not defined for it, ZeroDivisionError for a whole number divided by zero
+    with `//` or `%`, ArgumentError for one raised to a negative power.
     """
     try:
         shape = np.broadcast_shapes(_shape(a), _shape(b))
@@ -66,6 +68,10 @@ def binary(ufunc: Ufunc, a: Operand, b: Operand, out: Array | None = None) -> Ar
         dtype = float32
     if ufunc in _DIVISIONS and dtype.kind in "biu" and not np.all(b):
         raise ZeroDivisionError(f"{ufunc.__name__} of whole numbers by zero")
+    if ufunc in _ORDERS and dtype.kind == "c":
+        raise DtypeError(f"{ufunc.__name__} is not defined for {dtype}")
+    if ufunc is np.power and dtype.kind in "biu" and np.any(np.less(b, 0)):
+        raise ArgumentError(f"{dtype} has no negative powers; make one of both floating-point")
     if ufunc in _COMPARISONS and dtype.kind in "biu":
         # NumPy compares whole numbers of any two dtypes by value.
         return np.asarray(ufunc(np.asarray(a), np.asarray(b)))

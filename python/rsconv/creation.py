@@ -183,7 +183,7 @@ def _floating(dtype: Any) -> Dtype:
 
 def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
     """Draws from the uniform distribution over [0, 1). See `rsconv.manual_seed`."""
-    return _made(random.uniform(_shape(size)).astype(_floating(dtype)), device, requires_grad)
+    return _made(random.uniform(_shape(size), dtype=_floating(dtype)), device, requires_grad)
 
 
 def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:

@@ -103,7 +103,10 @@ def promote(*operands: Any) -> Dtype:
     result: Dtype | None = None
     for lower in ranks:
         if lower is not None and (result is None or _CATEGORY[lower.kind] > _CATEGORY[result.kind]):
-            result = lower if result is None else _promote_pair(result, lower)
+            # A float decides how wide the complex number is that it becomes.
+            precision = complex128 if result == float64 else complex64
+            widens = result is not None and result.kind == "f" and lower.kind == "c"
+            result = lower if result is None else precision if widens else _promote_pair(result, lower)
     if result is None:
         raise DtypeError("no operand to take a dtype from")
     return result

@@ -1,30 +1,42 @@
-"""Arithmetic, comparison and reductions of Tensors: functions that are Tensor's methods."""
+"""Arithmetic, comparison, reductions and writes of Tensors: functions that are Tensor's methods."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import arithmetic
+from . import arithmetic, random
 from .dtypes import Dtype, check_dtype
+from .errors import ShapeError
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 __all__ = [
+    "all",
     "amax",
     "amin",
+    "any",
     "argmax",
     "argmin",
     "binary",
+    "copy_",
+    "fill_",
     "in_place",
     "matmul",
     "max",
     "mean",
     "min",
+    "normal_",
     "operand",
+    "relu",
+    "relu_",
+    "rmatmul",
+    "set_item",
     "sum",
     "unary",
+    "uniform_",
+    "zero_",
 ]
 
 Ufunc = Callable[..., Any]
@@ -210,3 +222,51 @@ def all(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """Whether all elements over `dim` are true (not zero)."""
     axes = arithmetic.normalize_dims(dim, input.ndim)
     return input._new(np.asarray(np.all(input._array, axis=axes, keepdims=keepdim)))
+
+
+def copy_(input: "Tensor", source: Any, non_blocking: bool = False) -> "Tensor":
+    """Write the elements of `source`, broadcast and cast. Raises ShapeError."""
+    values = operand(source)
+    if values is None:
+        raise TypeError(f"copy_() cannot read a {type(source).__name__}")
+    return input._write(lambda target: arithmetic.fill(target, values))
+
+
+def fill_(input: "Tensor", value: Any) -> "Tensor":
+    """Write one value everywhere."""
+    return copy_(input, value)
+
+
+def zero_(input: "Tensor") -> "Tensor":
+    """Write zero everywhere."""
+    return copy_(input, 0)
+
+
+def normal_(input: "Tensor", mean: float = 0.0, std: float = 1.0) -> "Tensor":
+    """Write draws from the normal distribution."""
+    draws = random.normal(input.shape, mean, std)
+    return input._write(lambda target: arithmetic.fill(target, draws))
+
+
+def uniform_(input: "Tensor", low: float = 0.0, high: float = 1.0) -> "Tensor":
+    """Write draws from the uniform distribution over [low, high)."""
+    draws = random.uniform(input.shape, low, high, input.dtype)
+    return input._write(lambda target: arithmetic.fill(target, draws))
+
+
+def set_item(input: "Tensor", index: tuple[Any, ...], value: Any) -> None:
+    """Write `value`, broadcast and cast, where `index`, which has an ellipsis, selects. Raises ShapeError."""
+    values = operand(value)
+    if values is None:
+        raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
+    source = arithmetic.cast(np.asarray(values), input.dtype)
+
+    def change(target: np.ndarray[Any, Any]) -> None:
+        try:
+            target[index] = source
+        except ValueError:
+            raise ShapeError(
+                f"a value of shape {source.shape} does not fit the selected shape {target[index].shape}"
+            ) from None
+
+    input._write(change)

@@ -45,6 +45,16 @@ def normal(shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0) -> "np.n
     return generator().normal(mean, std, shape)
 
 
-def uniform(shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> "np.ndarray[Any, Any]":
-    """A float64 array of draws from the uniform distribution over [low, high)."""
-    return generator().uniform(low, high, shape)
+def uniform(
+    shape: tuple[int, ...], low: float = 0.0, high: float = 1.0, dtype: Any = "float64"
+) -> "np.ndarray[Any, Any]":
+    """An array of draws from the uniform distribution over [low, high)."""
+    import numpy as np
+
+    draws = generator().uniform(low, high, shape)
+    wanted = np.dtype(dtype)
+    if wanted.kind != "f" or wanted == np.float64:
+        return draws
+    # The rounding to a narrower type may reach `high`, or in float16 pass it by half a step.
+    below = np.nextafter(wanted.type(high), wanted.type(low))
+    return np.minimum(draws.astype(wanted), below) if low < high else draws.astype(wanted)

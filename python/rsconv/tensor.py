@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from . import arithmetic, conversion, dtypes, operators, random, shaping
+from . import arithmetic, conversion, dtypes, operators, shaping
 from .device import CPU
 from .device import device as Device
-from .errors import ArgumentError, DtypeError, ShapeError
+from .errors import ArgumentError, DtypeError
 from .names import missing_attribute
 from .printing import tensor_repr
 from .storage import Array, Storage
@@ -273,20 +273,7 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
-        index, operand = _index(index), operators.operand(value)
-        if operand is None:
-            raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
-        source = arithmetic.cast(np.asarray(operand), self._array.dtype)
-
-        def change(target: Array) -> None:
-            try:
-                target[index] = source
-            except ValueError:
-                raise ShapeError(
-                    f"a value of shape {source.shape} does not fit the selected shape {target[index].shape}"
-                ) from None
-
-        self._write(change)
+        operators.set_item(self, _index(index), value)
 
     def __len__(self) -> builtins.int:
         """The size of the first dimension."""
@@ -306,30 +293,11 @@ class Tensor:
 
     # Writes.
 
-    def copy_(self, source: Any, non_blocking: builtins.bool = False) -> "Tensor":
-        """Write the elements of `source`, broadcast and cast. Raises ShapeError."""
-        operand = operators.operand(source)
-        if operand is None:
-            raise TypeError(f"copy_() cannot read a {type(source).__name__}")
-        return self._write(lambda target: arithmetic.fill(target, operand))
-
-    def fill_(self, value: Any) -> "Tensor":
-        """Write one value everywhere."""
-        return self.copy_(value)
-
-    def zero_(self) -> "Tensor":
-        """Write zero everywhere."""
-        return self.copy_(0)
-
-    def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0) -> "Tensor":
-        """Write draws from the normal distribution."""
-        draws = random.normal(self.shape, mean, std)
-        return self._write(lambda target: arithmetic.fill(target, draws))
-
-    def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0) -> "Tensor":
-        """Write draws from the uniform distribution over [low, high)."""
-        draws = random.uniform(self.shape, low, high)
-        return self._write(lambda target: arithmetic.fill(target, draws))
+    copy_ = operators.copy_
+    fill_ = operators.fill_
+    zero_ = operators.zero_
+    normal_ = operators.normal_
+    uniform_ = operators.uniform_
 
     # Arithmetic, in PyTorch's dtypes.
 

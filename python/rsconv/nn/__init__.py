@@ -1,5 +1,6 @@
 """Layers and networks with PyTorch's names, constructor arguments, state dicts and reprs."""
 
+import sys
 from typing import Any
 
 from .. import functional
@@ -82,6 +83,9 @@ __all__ = [
     "grad",
     "init",
 ]
+
+# PyTorch's spelling is `import torch.nn.functional as F`.
+sys.modules[f"{__name__}.functional"] = functional
 
 
 def __getattr__(name: str) -> Any:
