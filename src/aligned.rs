@@ -18,20 +18,12 @@ pub struct AlignedVec<T> {
 impl<T: Pod> AlignedVec<T> {
     /// Allocates; `Error::Alloc` if there is no memory.
     pub fn zeroed(len: usize) -> Result<Self> {
-        let bytes = len
-            .checked_mul(size_of::<T>())
-            .ok_or(Error::Alloc { bytes: usize::MAX })?;
+        let bytes = len.checked_mul(size_of::<T>()).ok_or(Error::Alloc { bytes: usize::MAX })?;
         let count = bytes.div_ceil(64);
         let mut lines = Vec::new();
-        lines
-            .try_reserve_exact(count)
-            .map_err(|_| Error::Alloc { bytes })?;
+        lines.try_reserve_exact(count).map_err(|_| Error::Alloc { bytes })?;
         lines.resize(count, Line::zeroed());
-        Ok(AlignedVec {
-            lines,
-            len,
-            element: PhantomData,
-        })
+        Ok(AlignedVec { lines, len, element: PhantomData })
     }
 
     /// All elements.

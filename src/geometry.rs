@@ -97,50 +97,29 @@ fn per_dimension(name: &str, values: &[i64], rank: usize, fill: i64) -> Result<[
     Ok(out)
 }
 
-fn at_least(
-    name: &str,
-    kind: &str,
-    least: i64,
-    values: &[i64],
-    all: [i64; 3],
-) -> Result<[usize; 3]> {
+fn at_least(name: &str, kind: &str, least: i64, values: &[i64], all: [i64; 3]) -> Result<[usize; 3]> {
     if all.iter().any(|&v| v < least) {
-        return Err(Error::Argument(format!(
-            "{kind} {name} is not supported, but got {name}={values:?}"
-        )));
+        return Err(Error::Argument(format!("{kind} {name} is not supported, but got {name}={values:?}")));
     }
     Ok(all.map(|v| v as usize))
 }
 
 fn overflow(what: &str, shape: &[usize]) -> Error {
-    Error::Shape(format!(
-        "{what} of shape {shape:?} has more elements than a 64-bit size can hold"
-    ))
+    Error::Shape(format!("{what} of shape {shape:?} has more elements than a 64-bit size can hold"))
 }
 
 /// The number of elements of a shape, if its size in bytes fits too (complex128 is the widest element).
 fn element_count(what: &str, shape: &[usize]) -> Result<usize> {
     let count = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-    count
-        .filter(|&n| n <= isize::MAX as usize / 16)
-        .ok_or_else(|| overflow(what, shape))
+    count.filter(|&n| n <= isize::MAX as usize / 16).ok_or_else(|| overflow(what, shape))
 }
 
 impl Geometry {
     /// Checks a call's arguments and computes every derived size.
     pub fn new(spec: &ConvSpec<'_>) -> Result<Geometry> {
-        let &ConvSpec {
-            rank,
-            input,
-            weight,
-            groups,
-            transposed,
-            ..
-        } = spec;
+        let &ConvSpec { rank, input, weight, groups, transposed, .. } = spec;
         if !(1..=3).contains(&rank) {
-            return Err(Error::Argument(format!(
-                "rank must be 1, 2 or 3, but got rank={rank}"
-            )));
+            return Err(Error::Argument(format!("rank must be 1, 2 or 3, but got rank={rank}")));
         }
         let name = op_name(rank, transposed);
         if input.len() != rank + 1 && input.len() != rank + 2 {
@@ -163,13 +142,7 @@ impl Geometry {
         let output_padding = per_dimension("output_padding", spec.output_padding, rank, 0)?;
         let stride = at_least("stride", "non-positive", 1, spec.stride, stride)?;
         let dilation = at_least("dilation", "non-positive", 1, spec.dilation, dilation)?;
-        let output_padding = at_least(
-            "output_padding",
-            "negative",
-            0,
-            spec.output_padding,
-            output_padding,
-        )?;
+        let output_padding = at_least("output_padding", "negative", 0, spec.output_padding, output_padding)?;
         if groups < 1 {
             return Err(Error::Argument(format!(
                 "non-positive groups is not supported, but got groups={groups}"
@@ -177,11 +150,7 @@ impl Geometry {
         }
         let groups = groups as usize;
         let batched = input.len() == rank + 2;
-        let (batch, channels) = if batched {
-            (input[0], input[1])
-        } else {
-            (1, input[0])
-        };
+        let (batch, channels) = if batched { (input[0], input[1]) } else { (1, input[0]) };
         let (in_channels, out_channels) = channel_counts(spec, groups, channels)?;
         if let Some(bias) = spec.bias
             && bias != [out_channels]
@@ -214,11 +183,8 @@ impl Geometry {
             output_padding,
         };
         (geometry.pad_low, geometry.pad_high) = geometry.resolve_padding(spec)?;
-        geometry.output = if transposed {
-            geometry.transposed_size(spec)?
-        } else {
-            geometry.direct_size(spec)?
-        };
+        geometry.output =
+            if transposed { geometry.transposed_size(spec)? } else { geometry.direct_size(spec)? };
         element_count("output", &geometry.output_shape())?;
         Ok(geometry)
     }
@@ -252,8 +218,7 @@ impl Geometry {
             }
             Padding::SameUpper | Padding::SameLower => {
                 for d in 3 - self.rank..3 {
-                    let covered =
-                        self.input[d].div_ceil(self.stride[d]).saturating_sub(1) * self.stride[d];
+                    let covered = self.input[d].div_ceil(self.stride[d]).saturating_sub(1) * self.stride[d];
                     let total = (covered + total_same(d) + 1).saturating_sub(self.input[d]);
                     let small = total / 2;
                     (low[d], high[d]) = match spec.padding {
@@ -273,9 +238,7 @@ impl Geometry {
             }
             Padding::Explicit(pairs) => {
                 if pairs.iter().any(|&(a, b)| a < 0 || b < 0) {
-                    return refuse(format!(
-                        "negative padding is not supported, but got padding={pairs:?}"
-                    ));
+                    return refuse(format!("negative padding is not supported, but got padding={pairs:?}"));
                 }
                 let lows: Vec<i64> = pairs.iter().map(|p| p.0).collect();
                 let highs: Vec<i64> = pairs.iter().map(|p| p.1).collect();
@@ -288,9 +251,7 @@ impl Geometry {
 
     /// `dilation * (kernel - 1) + 1` of a dimension, if it fits.
     fn extent(&self, d: usize) -> Option<usize> {
-        self.dilation[d]
-            .checked_mul(self.kernel[d].checked_sub(1)?)?
-            .checked_add(1)
+        self.dilation[d].checked_mul(self.kernel[d].checked_sub(1)?)?.checked_add(1)
     }
 
     fn direct_size(&self, spec: &ConvSpec<'_>) -> Result<[usize; 3]> {
@@ -298,9 +259,8 @@ impl Geometry {
         let tail = 3 - self.rank;
         let mut padded = self.input;
         for d in tail..3 {
-            let sum = self.input[d]
-                .checked_add(self.pad_low[d])
-                .and_then(|v| v.checked_add(self.pad_high[d]));
+            let sum =
+                self.input[d].checked_add(self.pad_low[d]).and_then(|v| v.checked_add(self.pad_high[d]));
             padded[d] = sum.ok_or_else(|| overflow("padded input", spec.input))?;
         }
         for d in tail..3 {
@@ -315,9 +275,7 @@ impl Geometry {
                 (_, None) => usize::MAX,
             };
             if extent > padded[d] || self.input[d] == 0 {
-                let extents: Vec<usize> = (tail..3)
-                    .map(|d| self.extent(d).unwrap_or(usize::MAX))
-                    .collect();
+                let extents: Vec<usize> = (tail..3).map(|d| self.extent(d).unwrap_or(usize::MAX)).collect();
                 return Err(Error::Shape(format!(
                     "Calculated padded input size per channel: {}. Kernel size: {}. Kernel size can't be greater \
                      than actual input size, which must not be zero (input of size {:?})",
@@ -459,35 +417,19 @@ impl Geometry {
 
     /// Channels on the x side of the direct convolution.
     pub fn x_channels(&self) -> usize {
-        if self.transposed {
-            self.out_channels
-        } else {
-            self.in_channels
-        }
+        if self.transposed { self.out_channels } else { self.in_channels }
     }
     /// Channels on the y side of the direct convolution.
     pub fn y_channels(&self) -> usize {
-        if self.transposed {
-            self.in_channels
-        } else {
-            self.out_channels
-        }
+        if self.transposed { self.in_channels } else { self.out_channels }
     }
     /// Spatial size of the x side of the direct convolution, rank 3.
     pub fn x_size(&self) -> [usize; 3] {
-        if self.transposed {
-            self.output
-        } else {
-            self.input
-        }
+        if self.transposed { self.output } else { self.input }
     }
     /// Spatial size of the y side of the direct convolution, rank 3.
     pub fn y_size(&self) -> [usize; 3] {
-        if self.transposed {
-            self.input
-        } else {
-            self.output
-        }
+        if self.transposed { self.input } else { self.output }
     }
     /// Elements of the input array.
     pub fn input_len(&self) -> usize {
@@ -539,12 +481,7 @@ impl Padding {
 
 /// `(in_channels, out_channels)` once weight, input and groups agree.
 fn channel_counts(spec: &ConvSpec<'_>, groups: usize, channels: usize) -> Result<(usize, usize)> {
-    let &ConvSpec {
-        input,
-        weight,
-        transposed,
-        ..
-    } = spec;
+    let &ConvSpec { input, weight, transposed, .. } = spec;
     if weight[0] < groups {
         return Err(Error::Shape(format!(
             "Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size \
@@ -557,20 +494,10 @@ fn channel_counts(spec: &ConvSpec<'_>, groups: usize, channels: usize) -> Result
              size {weight:?} instead"
         )));
     }
-    let other = weight[1]
-        .checked_mul(groups)
-        .ok_or_else(|| overflow("weight", weight))?;
-    let (expected, out_channels) = if transposed {
-        (weight[0], other)
-    } else {
-        (other, weight[0])
-    };
+    let other = weight[1].checked_mul(groups).ok_or_else(|| overflow("weight", weight))?;
+    let (expected, out_channels) = if transposed { (weight[0], other) } else { (other, weight[0]) };
     if channels != expected {
-        let head = if transposed {
-            "transposed=1".into()
-        } else {
-            format!("groups={groups}")
-        };
+        let head = if transposed { "transposed=1".into() } else { format!("groups={groups}") };
         return Err(Error::Shape(format!(
             "Given {head}, weight of size {weight:?}, expected input{input:?} to have {expected} channels, but got \
              {channels} channels instead"

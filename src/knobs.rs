@@ -26,10 +26,7 @@ impl Knob {
     }
 
     fn refuse(&self, value: &str, expected: &str) -> Error {
-        Error::Argument(format!(
-            "{}={value} is not valid: expected {expected}",
-            self.name
-        ))
+        Error::Argument(format!("{}={value} is not valid: expected {expected}", self.name))
     }
 }
 
@@ -63,10 +60,7 @@ pub fn isa() -> Option<String> {
 
 /// The number of threads to use.
 pub fn num_threads() -> Result<Option<usize>> {
-    NUM_THREADS
-        .value()
-        .map(|value| parse_num_threads(&value))
-        .transpose()
+    NUM_THREADS.value().map(|value| parse_num_threads(&value)).transpose()
 }
 
 /// Refuses variables whose value has no meaning, apart from `RSCONV_ISA`, whose values `simd` knows.
@@ -89,26 +83,14 @@ mod tests {
     fn names_are_prefixed_and_unique() {
         for (i, knob) in KNOBS.iter().enumerate() {
             assert!(knob.name.starts_with("RSCONV_"), "{}", knob.name);
-            assert!(
-                !knob.default.is_empty() && !knob.description.is_empty(),
-                "{}",
-                knob.name
-            );
-            assert!(
-                KNOBS[..i].iter().all(|other| other.name != knob.name),
-                "{} twice",
-                knob.name
-            );
+            assert!(!knob.default.is_empty() && !knob.description.is_empty(), "{}", knob.name);
+            assert!(KNOBS[..i].iter().all(|other| other.name != knob.name), "{} twice", knob.name);
         }
     }
 
     #[test]
     fn empty_and_absent_variables_have_no_value() {
-        let knob = |name| Knob {
-            name,
-            default: "",
-            description: "",
-        };
+        let knob = |name| Knob { name, default: "", description: "" };
         assert_eq!(knob("RSCONV_TEST_SURELY_ABSENT").value(), None);
         // Set by cargo for every test run; empty, as the version is no pre-release.
         assert_eq!(knob("CARGO_PKG_VERSION_PRE").value(), None);
@@ -120,15 +102,10 @@ mod tests {
         assert_eq!(parse_num_threads("1"), Ok(1));
         assert_eq!(parse_num_threads(" 12 "), Ok(12));
         assert_eq!(parse_num_threads("4096"), Ok(MAX_THREADS));
-        assert!(
-            NUM_THREADS
-                .description
-                .contains(&format!("1 to {MAX_THREADS};"))
-        );
+        assert!(NUM_THREADS.description.contains(&format!("1 to {MAX_THREADS};")));
         for bad in ["0", "-1", "two", "1.5", "4097", "99999999999999999999"] {
-            let expected = format!(
-                "RSCONV_NUM_THREADS={bad} is not valid: expected an integer from 1 to 4096"
-            );
+            let expected =
+                format!("RSCONV_NUM_THREADS={bad} is not valid: expected an integer from 1 to 4096");
             assert_eq!(parse_num_threads(bad), Err(Error::Argument(expected)));
         }
     }

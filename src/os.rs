@@ -20,10 +20,7 @@ pub struct CpuLimits {
 impl CpuLimits {
     /// Asks the system.
     pub fn detect() -> CpuLimits {
-        CpuLimits {
-            affinity: affinity(),
-            quota: quota(),
-        }
+        CpuLimits { affinity: affinity(), quota: quota() }
     }
 
     /// The number of threads that can make progress at once; a part of a CPU counts as one. At least 1.
@@ -67,11 +64,7 @@ fn affinity() -> usize {
         // writes no more than `bytes`. Pid 0 is the calling thread.
         let status = unsafe { libc::sched_getaffinity(0, bytes, mask.as_mut_ptr().cast()) };
         if status == 0 {
-            return mask
-                .iter()
-                .map(|word| word.count_ones() as usize)
-                .sum::<usize>()
-                .max(1);
+            return mask.iter().map(|word| word.count_ones() as usize).sum::<usize>().max(1);
         }
         mask = vec![0; mask.len() * 2];
     }
@@ -130,20 +123,10 @@ pub fn advise_huge_pages(start: *const u8, len: usize) {
     // SAFETY: `sysconf` only reads its argument.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
     let end = start.addr().saturating_add(len) / page * page;
-    if let Some(first) = start
-        .addr()
-        .checked_next_multiple_of(page)
-        .filter(|&first| first < end)
-    {
+    if let Some(first) = start.addr().checked_next_multiple_of(page).filter(|&first| first < end) {
         // SAFETY: this advice changes how memory is backed, never its contents or its protection, so that it
         // is harmless for any range; an unmapped one makes the call fail.
-        unsafe {
-            libc::madvise(
-                start.with_addr(first).cast_mut().cast(),
-                end - first,
-                libc::MADV_HUGEPAGE,
-            )
-        };
+        unsafe { libc::madvise(start.with_addr(first).cast_mut().cast(), end - first, libc::MADV_HUGEPAGE) };
     }
 }
 
@@ -169,10 +152,7 @@ mod tests {
     #[test]
     fn limits_read_as_text() {
         let text = |affinity, quota| CpuLimits { affinity, quota }.to_string();
-        assert_eq!(
-            text(2, Some(1.5)),
-            "CPU affinity allows 2, cgroup quota 1.50"
-        );
+        assert_eq!(text(2, Some(1.5)), "CPU affinity allows 2, cgroup quota 1.50");
         assert_eq!(text(64, None), "CPU affinity allows 64, no cgroup quota");
     }
 
@@ -185,14 +165,8 @@ mod tests {
             let bytes = size_of_val(&mask);
             // SAFETY: both calls are given a mask of `bytes` bytes.
             unsafe {
-                assert_eq!(
-                    libc::sched_getaffinity(0, bytes, mask.as_mut_ptr().cast()),
-                    0
-                );
-                let word = mask
-                    .iter()
-                    .position(|&word| word != 0)
-                    .expect("a CPU to run on");
+                assert_eq!(libc::sched_getaffinity(0, bytes, mask.as_mut_ptr().cast()), 0);
+                let word = mask.iter().position(|&word| word != 0).expect("a CPU to run on");
                 let lowest = mask[word] & mask[word].wrapping_neg();
                 mask = [0; 16];
                 mask[word] = lowest;

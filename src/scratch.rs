@@ -69,15 +69,9 @@ mod tests {
             scratch.fill(3);
         })
         .unwrap();
-        with_scratch(500, |scratch| {
-            assert!(scratch.iter().all(|&byte| byte == 3))
-        })
-        .unwrap();
+        with_scratch(500, |scratch| assert!(scratch.iter().all(|&byte| byte == 3))).unwrap();
         assert_eq!(kept_bytes(), 1000 + ALIGNMENT);
-        with_scratch(2000, |scratch| {
-            assert!(scratch.iter().all(|&byte| byte == 0))
-        })
-        .unwrap();
+        with_scratch(2000, |scratch| assert!(scratch.iter().all(|&byte| byte == 0))).unwrap();
         assert_eq!(with_scratch(0, |scratch| scratch.len()), Ok(0));
     }
 

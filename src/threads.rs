@@ -69,9 +69,7 @@ fn remembered(cell: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
 /// [`CpuLimits`] allows. A variable that is not valid counts as unset here; [`knobs::validate`] refuses it.
 pub fn num_threads() -> usize {
     match CHOSEN.load(Ordering::Relaxed) {
-        0 => remembered(&DEFAULT, || {
-            knobs::num_threads().ok().flatten().unwrap_or_else(cpus)
-        }),
+        0 => remembered(&DEFAULT, || knobs::num_threads().ok().flatten().unwrap_or_else(cpus)),
         chosen => chosen,
     }
 }
@@ -90,10 +88,7 @@ pub fn set_num_threads(n: usize) -> Result<()> {
         )));
     }
     CHOSEN.store(n, Ordering::Relaxed);
-    let mut pool = Process::current()
-        .pool
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut pool = Process::current().pool.lock().unwrap_or_else(PoisonError::into_inner);
     // Callers that still use the old one share its ownership; the last of them ends its threads.
     pool.take_if(|pool| pool.workers != n - 1);
     Ok(())
@@ -135,10 +130,7 @@ impl Process {
             if let Some(process) = known.filter(|process| process.generation == generation) {
                 return process;
             }
-            let fresh = Box::leak(Box::new(Process {
-                generation,
-                pool: Mutex::new(None),
-            }));
+            let fresh = Box::leak(Box::new(Process { generation, pool: Mutex::new(None) }));
             let _ = CURRENT.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire);
         }
     }
@@ -153,9 +145,7 @@ impl Process {
         let rayon = builder
             .thread_name(|i| format!("rsconv-{i}"))
             .build()
-            .map_err(|error| {
-                Error::Internal(format!("cannot start {workers} worker threads: {error}"))
-            })?;
+            .map_err(|error| Error::Internal(format!("cannot start {workers} worker threads: {error}")))?;
         let pool = Arc::new(Pool { workers, rayon });
         *slot = Some(pool.clone());
         Ok(pool)
@@ -196,9 +186,7 @@ struct Pace {
 impl Pace {
     fn resume() -> Pace {
         let now = Instant::now();
-        Pace {
-            since: now.checked_sub(SINCE_POLL.get()).unwrap_or(now),
-        }
+        Pace { since: now.checked_sub(SINCE_POLL.get()).unwrap_or(now) }
     }
 
     fn asks_to_stop(&mut self, interrupt: &dyn Interrupt) -> bool {
@@ -256,9 +244,8 @@ pub fn run(
     // SAFETY: `Entered`, whose drop is reached however this function is left, closes the region and waits for
     // all helpers inside of it; a closed region lets none in, and only those inside use `task`.
     #[allow(unsafe_code)]
-    let task = unsafe {
-        std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task)
-    };
+    let task =
+        unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task) };
     let region = Arc::new(Region {
         task,
         tasks,
@@ -282,25 +269,18 @@ pub fn run(
         }
         outcome
     };
-    let panic = region
-        .panic
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let panic = region.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
     panic.map_or(outcome, Err)
 }
 
 /// The value of `f`, or its panic as an error.
 fn guarded(f: impl FnOnce() -> Result<()>) -> Result<()> {
-    catch_unwind(AssertUnwindSafe(f))
-        .unwrap_or_else(|panic| Err(Error::Internal(panic_text(&*panic))))
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(Error::Internal(panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("a task panicked: {}", text.unwrap_or("(no message)"))
 }
 
@@ -340,8 +320,8 @@ impl Region {
 
     /// Hands the helpers that are children of `node` in the tree of wake-ups to `spawn`. Node 0 is the caller.
     fn recruit(self: &Arc<Region>, node: usize, spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
-        for child in (FAN_OUT * node + 1..=FAN_OUT * node + FAN_OUT)
-            .take_while(|&child| child <= self.helpers)
+        for child in
+            (FAN_OUT * node + 1..=FAN_OUT * node + FAN_OUT).take_while(|&child| child <= self.helpers)
         {
             let region = self.clone();
             spawn(Box::new(move || region.help(child)));
@@ -349,11 +329,9 @@ impl Region {
     }
 
     fn help(self: Arc<Region>, node: usize) {
-        let entered = self
-            .state
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-                (state & CLOSED == 0).then_some(state + 1)
-            });
+        let entered = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+            (state & CLOSED == 0).then_some(state + 1)
+        });
         if entered.is_err() {
             return;
         }
@@ -362,10 +340,7 @@ impl Region {
             let _flag = Raised::new(&IN_REGION);
             if let Err(error) = guarded(|| self.work(|| false)) {
                 self.stop();
-                self.panic
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(error);
+                self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
         }
         if self.state.fetch_sub(1, Ordering::Release) == CLOSED + 1 {

@@ -36,11 +36,7 @@ impl Interrupt for After {
 fn every_task_runs_once() {
     for threads in [0, 1, 2, 3, 7, 33] {
         for tasks in [0, 1, 2, 5, 1000] {
-            assert_eq!(
-                counts(tasks, threads),
-                vec![1; tasks],
-                "{tasks} tasks on {threads} threads"
-            );
+            assert_eq!(counts(tasks, threads), vec![1; tasks], "{tasks} tasks on {threads} threads");
         }
     }
 }
@@ -109,18 +105,12 @@ fn a_panic_becomes_an_error_and_the_pool_stays_usable() {
                 }
             })
             .unwrap_err();
-            assert_eq!(
-                error,
-                Error::Internal(format!("a task panicked: task {culprit} is broken"))
-            );
+            assert_eq!(error, Error::Internal(format!("a task panicked: task {culprit} is broken")));
             assert_eq!(counts(100, threads), vec![1; 100]);
         }
     }
     let error = run(2, 2, &NeverInterrupt, &|_| std::panic::panic_any(5)).unwrap_err();
-    assert_eq!(
-        error,
-        Error::Internal("a task panicked: (no message)".into())
-    );
+    assert_eq!(error, Error::Internal("a task panicked: (no message)".into()));
 }
 
 #[test]
@@ -140,10 +130,7 @@ fn a_panic_in_a_worker_ends_the_callers_work() {
         thread::sleep(Duration::from_micros(100));
     })
     .unwrap_err();
-    assert_eq!(
-        error,
-        Error::Internal("a task panicked: in a worker".into())
-    );
+    assert_eq!(error, Error::Internal("a task panicked: in a worker".into()));
     assert!(ran.into_inner() < tasks / 10);
 }
 
@@ -166,31 +153,22 @@ fn a_panic_in_a_region_inside_of_a_task_is_an_error_there() {
 fn interrupts_stop_serial_and_parallel_regions() {
     for threads in [1, 2, 3] {
         let ran = AtomicUsize::new(0);
-        let interrupt = After {
-            polls_left: Cell::new(1),
-        };
+        let interrupt = After { polls_left: Cell::new(1) };
         let result = run(10_000, threads, &interrupt, &|_| {
             ran.fetch_add(1, Ordering::Relaxed);
             thread::sleep(Duration::from_millis(1));
         });
         assert_eq!(result, Err(Error::Interrupted));
         let ran = ran.into_inner();
-        assert!(
-            (2..5_000).contains(&ran),
-            "{ran} tasks ran on {threads} threads"
-        );
+        assert!((2..5_000).contains(&ran), "{ran} tasks ran on {threads} threads");
     }
 }
 
 #[test]
 fn many_short_regions_are_interrupted_too() {
-    let interrupt = After {
-        polls_left: Cell::new(0),
-    };
+    let interrupt = After { polls_left: Cell::new(0) };
     let stopped = (0..10_000).any(|_| {
-        let result = run(2, 1, &interrupt, &|_| {
-            thread::sleep(Duration::from_millis(1))
-        });
+        let result = run(2, 1, &interrupt, &|_| thread::sleep(Duration::from_millis(1)));
         result == Err(Error::Interrupted)
     });
     assert!(stopped);
@@ -200,9 +178,7 @@ fn many_short_regions_are_interrupted_too() {
 fn short_regions_do_not_ask() {
     // A thread of its own, as other tests leave time behind on theirs.
     let polled = thread::spawn(|| {
-        let interrupt = After {
-            polls_left: Cell::new(0),
-        };
+        let interrupt = After { polls_left: Cell::new(0) };
         run(3, 1, &interrupt, &|_| ()).is_err()
     });
     assert!(!polled.join().unwrap());

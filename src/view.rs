@@ -24,21 +24,13 @@ unsafe impl<T: Send> Send for Output<'_, T> {}
 impl<'a, T: Copy> Output<'a, T> {
     /// Takes the whole array.
     pub(crate) fn new(array: &'a mut [T]) -> Self {
-        Output {
-            start: array.as_mut_ptr(),
-            len: array.len(),
-            life: PhantomData,
-        }
+        Output { start: array.as_mut_ptr(), len: array.len(), life: PhantomData }
     }
 
     /// Panics unless `len` elements from `start` on are inside.
     #[inline]
     pub(crate) fn check(&self, start: usize, len: usize) {
-        assert!(
-            start <= self.len && len <= self.len - start,
-            "{start} + {len} exceeds {}",
-            self.len
-        );
+        assert!(start <= self.len && len <= self.len - start, "{start} + {len} exceeds {}", self.len);
     }
 
     /// Writes one element.
@@ -69,11 +61,7 @@ impl<'a, E: Element> Output<'a, E> {
     /// The same output in the type of sums, if that is the element's own.
     #[inline]
     pub(crate) fn as_accumulator(&self) -> Option<Output<'a, E::Acc>> {
-        E::is_acc().then(|| Output {
-            start: self.start.cast(),
-            len: self.len,
-            life: PhantomData,
-        })
+        E::is_acc().then(|| Output { start: self.start.cast(), len: self.len, life: PhantomData })
     }
 }
 

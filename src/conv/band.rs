@@ -18,8 +18,10 @@ use crate::tile::epilogue::Segment;
 use crate::tile::kernels::Kernels;
 use crate::view::as_accumulators;
 
-/// What bands should fit in: a share of the second-level cache of current cores (1 to 2 MiB).
-const TARGET_BYTES: usize = 384 << 10;
+/// What a band should fit in: a share of the second-level cache of current cores (1 to 2 MiB).
+pub(crate) const SECOND_LEVEL: usize = 384 << 10;
+/// The same of the first-level cache, for kernels that do little with each element.
+pub(crate) const FIRST_LEVEL: usize = 16 << 10;
 /// What one band may take at most; a thread's scratch stays below 4 MiB with everything else it holds.
 const LIMIT_BYTES: usize = 2 << 20;
 
@@ -44,6 +46,21 @@ pub(crate) struct BandPlan {
     pub len: usize,
 }
 
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BandSpec {
+    /// Bytes of an element in the band.
+    pub element: usize,
+    /// Lanes of the widest tile.
+    pub tile: usize,
+    /// Whether the source serves as the band.
+    pub direct: bool,
+    /// Bytes that a band should fit in.
+    pub budget: usize,
+    /// Bands wanted at least.
+    pub least: usize,
+}
+
 /// The outputs of one band: first, and one past the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Box3 {
@@ -52,45 +69,40 @@ pub(crate) struct Box3 {
 }
 
 impl BandPlan {
-    /// Cuts one image. `tile` is the width of the widest tile, `direct` allows the source to serve as the band,
-    /// `least` is the number of bands wanted at least.
-    pub(crate) fn new(
-        corr: &Correlation,
-        element: usize,
-        tile: usize,
-        direct: bool,
-        least: usize,
-    ) -> BandPlan {
+    /// Cuts one image.
+    pub(crate) fn new(corr: &Correlation, spec: &BandSpec) -> BandPlan {
+        let &BandSpec { element, tile, direct, budget, least } = spec;
         let residues: usize = corr.residues.iter().map(|r| r.len().max(1)).product();
         let bytes = |c: usize, size: [usize; 3]| -> usize {
-            let volume = (0..3)
-                .map(|d| size[d] + corr.reach[d])
-                .fold(1usize, usize::saturating_mul);
-            volume
-                .saturating_mul(c)
-                .saturating_mul(residues)
-                .saturating_mul(element)
+            let volume = (0..3).map(|d| size[d] + corr.reach[d]).fold(1usize, usize::saturating_mul);
+            volume.saturating_mul(c).saturating_mul(residues).saturating_mul(element)
         };
         let grid = corr.grid;
         let channels = corr.c.max(1);
         let mut size = [1, 1, grid[2]];
         let mut held = channels;
-        if bytes(channels, size) > TARGET_BYTES {
-            // Columns are cut too, down to one tile, and only then the channels.
-            let per_column = bytes(channels, [1, 1, 1]) / (1 + corr.reach[2]);
-            let columns = (TARGET_BYTES / per_column.max(1)).saturating_sub(corr.reach[2]);
-            size[2] = (columns / tile * tile)
-                .clamp(tile, grid[2].max(tile))
-                .min(grid[2]);
+        if bytes(channels, size) > budget {
+            // Columns are cut too, down to one tile, with rows enough that few are copied twice; then the channels.
+            let most = (2 * corr.reach[1]).clamp(1, grid[1]);
+            let rows = std::iter::successors(Some(most), |&rows| (rows > 1).then_some(rows / 2));
+            for rows in rows {
+                let per_column = bytes(channels, [1, rows, 1]) / (1 + corr.reach[2]);
+                let columns = (budget / per_column.max(1)).saturating_sub(corr.reach[2]);
+                size[1] = rows;
+                size[2] = (columns / tile * tile).clamp(tile, grid[2].max(tile)).min(grid[2]);
+                if columns >= tile {
+                    break;
+                }
+            }
             if !direct && bytes(channels, size) > LIMIT_BYTES {
-                held = (TARGET_BYTES / bytes(1, size)).clamp(1, channels);
+                held = (budget / bytes(1, size)).clamp(1, channels);
             }
         } else {
             for d in [1, 0] {
                 let fits = (1..=grid[d]).rev().find(|&n| {
                     let mut more = size;
                     more[d] = n;
-                    bytes(channels, more) <= TARGET_BYTES
+                    bytes(channels, more) <= budget
                 });
                 size[d] = fits.unwrap_or(1);
                 if size[d] < grid[d] {
@@ -111,35 +123,19 @@ impl BandPlan {
                 let most = grid[d].div_ceil(unit).max(1);
                 count[d] = wanted.min(most).max(count[d]);
             }
-            size[d] = grid[d]
-                .div_ceil(count[d])
-                .next_multiple_of(unit)
-                .min(grid[d]);
+            size[d] = grid[d].div_ceil(count[d]).next_multiple_of(unit).min(grid[d]);
             count[d] = grid[d].div_ceil(size[d]);
         }
         let (pitch, plane, channel) = if direct {
             let [depth, rows, columns] = corr.source;
-            (
-                [rows, columns],
-                depth * rows * columns,
-                depth * rows * columns,
-            )
+            ([rows, columns], depth * rows * columns, depth * rows * columns)
         } else {
             let pitch = [size[1] + corr.reach[1], size[2] + corr.reach[2]];
             let plane = (size[0] + corr.reach[0]) * pitch[0] * pitch[1];
             (pitch, plane, plane * residues)
         };
         let len = if direct { 0 } else { held * channel + tile };
-        BandPlan {
-            size,
-            count,
-            channels: held,
-            direct,
-            pitch,
-            plane,
-            channel,
-            len,
-        }
+        BandPlan { size, count, channels: held, direct, pitch, plane, channel, len }
     }
 
     /// Bands of an image.
@@ -161,15 +157,10 @@ impl BandPlan {
 
     /// Where tap `tap` of channel 0 reads for output 0 of the band.
     pub(crate) fn offset(&self, corr: &Correlation, tap: &Tap) -> usize {
-        let residue = (tap.residue[0] * corr.residues[1].len() + tap.residue[1])
-            * corr.residues[2].len()
+        let residue = (tap.residue[0] * corr.residues[1].len() + tap.residue[1]) * corr.residues[2].len()
             + tap.residue[2];
         let inside = (tap.delta[0] * self.pitch[0] + tap.delta[1]) * self.pitch[1] + tap.delta[2];
-        if self.direct {
-            inside
-        } else {
-            residue * self.plane + inside
-        }
+        if self.direct { inside } else { residue * self.plane + inside }
     }
 
     /// Where output 0 of the band reads in a channel of the source, when the source serves as the band.
@@ -208,8 +199,7 @@ impl BandPlan {
                         let step = corr.step[2] as isize;
                         let at = |j: isize| (start[2] + j) * step + rw as isize;
                         // Columns inside the source.
-                        let (left, right) =
-                            span(start[2], corr.step[2], rw, corr.source[2], columns);
+                        let (left, right) = span(start[2], corr.step[2], rw, corr.source[2], columns);
                         let shape = Shape {
                             rows: 0,
                             left,
@@ -218,8 +208,7 @@ impl BandPlan {
                             step: corr.step[2],
                         };
                         // Rows inside the source.
-                        let (top, bottom) =
-                            span(start[1], corr.step[1], rh, corr.source[1], rows[1]);
+                        let (top, bottom) = span(start[1], corr.step[1], rh, corr.source[1], rows[1]);
                         for i in 0..rows[0] {
                             let d = (start[0] + i as isize) * corr.step[0] as isize + rd as isize;
                             let to = &mut band[plane + i * self.pitch[0] * self.pitch[1]..];
@@ -234,10 +223,7 @@ impl BandPlan {
                             let h = (start[1] + top as isize) * corr.step[1] as isize + rh as isize;
                             let first = (d as usize * corr.source[1] + h as usize) * corr.source[2]
                                 + at(left as isize) as usize;
-                            let shape = Shape {
-                                rows: bottom - top,
-                                ..shape
-                            };
+                            let shape = Shape { rows: bottom - top, ..shape };
                             let to = &mut to[top * self.pitch[1]..];
                             let pitch = corr.step[1] * corr.source[2];
                             copy_rows(kernels, &from[first..], pitch, to, self.pitch[1], &shape);
@@ -272,13 +258,7 @@ fn copy_rows<E: Element>(
         kernels.copy_rows(from, from_pitch, to, to_pitch, shape);
         return;
     }
-    let &Shape {
-        rows,
-        left,
-        columns,
-        right,
-        step,
-    } = shape;
+    let &Shape { rows, left, columns, right, step } = shape;
     for row in 0..rows {
         let to = &mut to[row * to_pitch..][..left + columns + right];
         let from = &from[row * from_pitch..];
@@ -334,19 +314,12 @@ pub(crate) fn segments(
                 let target = (d * corr.target[1] + h) * corr.target[2] + w;
                 match out.last_mut() {
                     Some(last)
-                        if step == 1
-                            && last.lane + last.len == lane
-                            && last.target + last.len == target =>
+                        if step == 1 && last.lane + last.len == lane && last.target + last.len == target =>
                     {
                         last.len += len;
                         last.end += end;
                     }
-                    _ => out.push(Segment {
-                        lane,
-                        len,
-                        target,
-                        end,
-                    }),
+                    _ => out.push(Segment { lane, len, target, end }),
                 }
             }
         }

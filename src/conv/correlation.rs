@@ -72,30 +72,14 @@ impl Correlation {
             (0..geometry.kernel()[d])
                 .map(|t| {
                     let shift = (t * dilation[d]) as isize - pad[d] as isize;
-                    (
-                        t,
-                        shift.rem_euclid(stride[d] as isize) as usize,
-                        shift.div_euclid(stride[d] as isize),
-                    )
+                    (t, shift.rem_euclid(stride[d] as isize) as usize, shift.div_euclid(stride[d] as isize))
                 })
                 .collect()
         };
-        let (cx, cy) = (
-            geometry.x_channels() / geometry.groups(),
-            geometry.y_channels() / geometry.groups(),
-        );
+        let (cx, cy) = (geometry.x_channels() / geometry.groups(), geometry.y_channels() / geometry.groups());
         let rows = vec![([0; 3], [along(0), along(1)], vec![along(2)])];
         let taps = geometry.taps();
-        Correlation::assemble(
-            geometry,
-            cy,
-            cx,
-            (cx * taps, taps),
-            stride,
-            [1; 3],
-            rows,
-            true,
-        )
+        Correlation::assemble(geometry, cy, cx, (cx * taps, taps), stride, [1; 3], rows, true)
     }
 
     /// `x` from `y`.
@@ -113,8 +97,7 @@ impl Correlation {
         // Residues that have taps, found from the taps: a stride may be far larger than the kernel.
         let residues = |d: usize| -> Vec<usize> {
             let s = stride[d] as isize;
-            let at =
-                |t: usize| ((t * dilation[d]) as isize - pad[d] as isize).rem_euclid(s) as usize;
+            let at = |t: usize| ((t * dilation[d]) as isize - pad[d] as isize).rem_euclid(s) as usize;
             let mut all: Vec<usize> = (0..geometry.kernel()[d]).map(at).collect();
             all.sort_unstable();
             all.dedup();
@@ -130,30 +113,14 @@ impl Correlation {
                     rows.push(([rd, rh, 0], [along(0, rd), along(1, rh)], phases));
                 } else {
                     for rw in residues(2) {
-                        rows.push((
-                            [rd, rh, rw],
-                            [along(0, rd), along(1, rh)],
-                            vec![along(2, rw)],
-                        ));
+                        rows.push(([rd, rh, rw], [along(0, rd), along(1, rh)], vec![along(2, rw)]));
                     }
                 }
             }
         }
-        let (cx, cy) = (
-            geometry.x_channels() / geometry.groups(),
-            geometry.y_channels() / geometry.groups(),
-        );
+        let (cx, cy) = (geometry.x_channels() / geometry.groups(), geometry.y_channels() / geometry.groups());
         let taps = geometry.taps();
-        Correlation::assemble(
-            geometry,
-            cx,
-            cy,
-            (taps, cx * taps),
-            [1; 3],
-            stride,
-            rows,
-            false,
-        )
+        Correlation::assemble(geometry, cx, cy, (taps, cx * taps), [1; 3], stride, rows, false)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -175,10 +142,7 @@ impl Correlation {
         let (mut first, mut last) = ([isize::MAX; 3], [isize::MIN; 3]);
         let mut residues: [Vec<usize>; 3] = Default::default();
         for (_, outer, inner) in &rows {
-            let all = outer
-                .iter()
-                .enumerate()
-                .chain(inner.iter().map(|taps| (2, taps)));
+            let all = outer.iter().enumerate().chain(inner.iter().map(|taps| (2, taps)));
             for (d, taps) in all {
                 for &(_, residue, shift) in taps {
                     first[d] = first[d].min(shift);
@@ -196,18 +160,10 @@ impl Correlation {
             }
             reach[d] = (last[d] - first[d]) as usize;
         }
-        let index = |d: usize, r: usize| {
-            residues[d]
-                .iter()
-                .position(|&v| v == r)
-                .expect("a residue of a tap")
-        };
+        let index =
+            |d: usize, r: usize| residues[d].iter().position(|&v| v == r).expect("a residue of a tap");
         let tap = |td: Tap1, th: Tap1, tw: Tap1| Tap {
-            delta: [
-                (td.2 - first[0]) as usize,
-                (th.2 - first[1]) as usize,
-                (tw.2 - first[2]) as usize,
-            ],
+            delta: [(td.2 - first[0]) as usize, (th.2 - first[1]) as usize, (tw.2 - first[2]) as usize],
             residue: [index(0, td.1), index(1, th.1), index(2, tw.1)],
             weight: (td.0 * kernel[1] + th.0) * kernel[2] + tw.0,
         };
@@ -215,8 +171,7 @@ impl Correlation {
             .into_iter()
             .map(|(offset, outer, inner)| {
                 let phase = |along: &Vec<Tap1>| {
-                    let mut taps =
-                        Vec::with_capacity(outer[0].len() * outer[1].len() * along.len());
+                    let mut taps = Vec::with_capacity(outer[0].len() * outer[1].len() * along.len());
                     for &td in &outer[0] {
                         for &th in &outer[1] {
                             taps.extend(along.iter().map(|&tw| tap(td, th, tw)));
@@ -224,15 +179,10 @@ impl Correlation {
                     }
                     taps
                 };
-                PhaseRow {
-                    offset,
-                    phases: inner.iter().map(phase).collect(),
-                }
+                PhaseRow { offset, phases: inner.iter().map(phase).collect() }
             })
             .collect();
-        let all: usize = (0..3)
-            .map(|d| target_step[d].min(target[d]))
-            .fold(1, usize::saturating_mul);
+        let all: usize = (0..3).map(|d| target_step[d].min(target[d])).fold(1, usize::saturating_mul);
         let reached: usize = rows.iter().map(|row| row.phases.len().min(target[2])).sum();
         let mut grid = [0; 3];
         for d in 0..3 {
@@ -276,22 +226,13 @@ impl Correlation {
 
     /// The largest number of kernel elements of a phase row.
     pub(crate) fn row_taps(&self) -> usize {
-        self.rows
-            .iter()
-            .map(|row| row.phases.iter().map(Vec::len).sum())
-            .max()
-            .unwrap_or(0)
+        self.rows.iter().map(|row| row.phases.iter().map(Vec::len).sum()).max().unwrap_or(0)
     }
 
     /// Multiplications of one group of one sample.
     pub(crate) fn products(&self) -> usize {
         let taps: usize = self.phases().map(Vec::len).sum();
-        self.grid
-            .iter()
-            .product::<usize>()
-            .saturating_mul(taps)
-            .saturating_mul(self.m)
-            .saturating_mul(self.c)
+        self.grid.iter().product::<usize>().saturating_mul(taps).saturating_mul(self.m).saturating_mul(self.c)
     }
 }
 
@@ -329,20 +270,14 @@ mod tests {
         let c = Correlation::forward(&geometry(false, 9, 3, 2, 1, 1));
         assert_eq!(c.residues[2], [0, 1]);
         assert_eq!((c.first[2], c.reach[2], c.grid[2]), (-1, 1, 5));
-        let taps: Vec<_> = c.rows[0].phases[0]
-            .iter()
-            .map(|t| (t.residue[2], t.delta[2]))
-            .collect();
+        let taps: Vec<_> = c.rows[0].phases[0].iter().map(|t| (t.residue[2], t.delta[2])).collect();
         assert_eq!(taps, [(1, 0), (0, 1), (1, 1)]);
     }
 
     #[test]
     fn phases_of_the_input_gradient_share_out_the_taps() {
         let c = Correlation::input_grad(&geometry(true, 5, 4, 3, 0, 1));
-        let taps: Vec<Vec<usize>> = c
-            .phases()
-            .map(|taps| taps.iter().map(|t| t.weight).collect())
-            .collect();
+        let taps: Vec<Vec<usize>> = c.phases().map(|taps| taps.iter().map(|t| t.weight).collect()).collect();
         assert_eq!(taps, [vec![0, 3], vec![1], vec![2]]);
     }
 

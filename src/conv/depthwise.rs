@@ -165,75 +165,45 @@ struct Reads {
     runs: Vec<Run>,
     columns: Vec<u32>,
     order: Vec<usize>,
+    /// One past the last element that output 0 reads; 0 if there is none.
+    end: usize,
 }
 
 impl Reads {
     /// For every output the weights come in the same order, whatever its place in a tile.
     fn new(corr: &Correlation, plan: &BandPlan, taps: &[Tap]) -> Reads {
-        let place = |tap: &Tap| {
-            let mut column = tap.clone();
-            (column.delta[..2].fill(0), column.residue[..2].fill(0));
-            let column = plan.offset(corr, &column);
-            (plan.offset(corr, tap) - column, column, tap.weight)
-        };
-        let mut rows: Vec<usize> = taps.iter().map(|tap| place(tap).0).collect();
-        let mut columns: Vec<usize> = taps.iter().map(|tap| place(tap).1).collect();
-        for list in [&mut rows, &mut columns] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        let weight = |row: usize, column: usize| {
-            let found = taps
-                .iter()
-                .map(place)
-                .find(|&(r, c, _)| (r, c) == (row, column));
-            found.expect("taps are all rows times all columns").2
-        };
+        // Taps are all rows times all columns: (row, column, kernel element), in this order.
+        let mut places: Vec<(usize, usize, usize)> = taps
+            .iter()
+            .map(|tap| {
+                let mut column = tap.clone();
+                (column.delta[..2].fill(0), column.residue[..2].fill(0));
+                let column = plan.offset(corr, &column);
+                (plan.offset(corr, tap) - column, column, tap.weight)
+            })
+            .collect();
+        places.sort_unstable();
+        let count = places.iter().take_while(|place| place.0 == places[0].0).count();
+        let rows: Vec<&[(usize, usize, usize)]> = places.chunks(count.max(1)).collect();
         let (mut runs, mut order) = (Vec::new(), Vec::with_capacity(taps.len()));
         let mut first = 0;
         while first < rows.len() {
-            let mut len = 1;
-            while len < RUN
-                && first + len < rows.len()
-                && rows[first + len] == rows[first] + len * plan.pitch[1]
-            {
-                len += 1;
-            }
-            runs.push(Run {
-                offset: rows[first] as u32,
-                len: len as u32,
-            });
-            for &column in &columns {
-                order.extend(
-                    rows[first..first + len]
-                        .iter()
-                        .map(|&row| weight(row, column)),
-                );
+            let start = rows[first][0].0;
+            let follows =
+                |i: usize| first + i < rows.len() && rows[first + i][0].0 == start + i * plan.pitch[1];
+            let len = (1..RUN).find(|&i| !follows(i)).unwrap_or(RUN);
+            runs.push(Run { offset: start as u32, len: len as u32 });
+            for column in 0..count {
+                order.extend(rows[first..first + len].iter().map(|row| row[column].2));
             }
             first += len;
         }
-        Reads {
-            runs,
-            columns: columns.iter().map(|&column| column as u32).collect(),
-            order,
-        }
-    }
-
-    /// One past the last element that a tile of `rows` rows reads for column 0 of its outputs.
-    fn end(&self, rows: usize, pitch: usize) -> usize {
-        let run = self
-            .runs
-            .iter()
-            .map(|run| run.offset as usize + (rows + run.len as usize - 2) * pitch)
-            .max();
-        run.map_or(0, |run| {
-            run + self
-                .columns
-                .iter()
-                .max()
-                .map_or(0, |&column| column as usize)
-                + 1
-        })
+        let columns: Vec<u32> = places[..count].iter().map(|place| place.1 as u32).collect();
+        let last_column = columns.last().map_or(0, |&column| column as usize);
+        let last_run =
+            runs.iter().map(|run| run.offset as usize + (run.len as usize - 1) * plan.pitch[1]).max();
+        let end = last_run.map_or(0, |run| run + last_column + 1);
+        Reads { runs, columns, order, end }
     }
 }
 
@@ -248,26 +218,14 @@ pub(crate) struct Depthwise<'a, E: Element> {
 impl<E: Element> Depthwise<'_, E> {
     fn scratch(&self, part: &Partition) -> [usize; 2] {
         // A tile may read the rows of a full tile at the end of the band.
-        let band = part.band.len + ROWS * part.band.pitch[1];
-        let phases = self
-            .corr
-            .rows
-            .iter()
-            .map(|row| row.phases.len())
-            .max()
-            .unwrap_or(1);
+        let band = (part.band.len + ROWS * part.band.pitch[1]).next_multiple_of(16) * part.ahead;
+        let phases = self.corr.rows.iter().map(|row| row.phases.len()).max().unwrap_or(1);
         [band, phases * ROWS * (COLUMNS + self.kernels.lanes)].map(|n| n.next_multiple_of(16))
     }
 
     /// `(partition, scratch bytes of a thread)`, for `explain`.
     pub(crate) fn resources(&self, batch: usize, threads: usize) -> (Partition, usize) {
-        let part = partition(
-            self.corr,
-            &self.choice,
-            self.kernels,
-            batch * self.groups,
-            threads,
-        );
+        let part = partition(self.corr, &self.choice, self.kernels, batch * self.groups, threads);
         let elements: usize = self.scratch(&part).iter().sum();
         (part, elements * size_of::<E::Acc>())
     }
@@ -288,14 +246,9 @@ impl<E: Element> Depthwise<'_, E> {
         if output.is_empty() {
             return Ok(());
         }
-        let bias: Vec<E::Acc> = bias
-            .map(|b| b.iter().map(|v| v.widen()).collect())
-            .unwrap_or_default();
+        let bias: Vec<E::Acc> = bias.map(|b| b.iter().map(|v| v.widen()).collect()).unwrap_or_default();
         if corr.sparse {
-            for (row, channel) in output
-                .chunks_exact_mut(target)
-                .zip((0..corr.m * self.groups).cycle())
-            {
+            for (row, channel) in output.chunks_exact_mut(target).zip((0..corr.m * self.groups).cycle()) {
                 row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
             }
         }
@@ -303,32 +256,32 @@ impl<E: Element> Depthwise<'_, E> {
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
-        let reads: Vec<Reads> = corr
-            .phases()
-            .map(|taps| Reads::new(corr, &part.band, taps))
-            .collect();
+        let reads: Vec<Reads> = corr.phases().map(|taps| Reads::new(corr, &part.band, taps)).collect();
         // The weights of every channel in the order of its phases' reads.
         let taps = weights.len() / (self.groups * corr.m);
-        let order: Vec<usize> = reads
-            .iter()
-            .flat_map(|reads| reads.order.iter().copied())
-            .collect();
+        let order: Vec<usize> = reads.iter().flat_map(|reads| reads.order.iter().copied()).collect();
         let channels = weights.chunks_exact(taps);
-        let weights: Vec<E::Acc> = channels
-            .flat_map(|channel| order.iter().map(|&tap| channel[tap]))
-            .collect();
+        let weights: Vec<E::Acc> =
+            channels.flat_map(|channel| order.iter().map(|&tap| channel[tap])).collect();
+        let plane: usize = corr.source.iter().product();
         let output = Output::new(output);
         let failed = std::sync::OnceLock::new();
         threads::run(part.tasks(), part.threads, interrupt, &|task| {
             let done = with_scratch(bytes, |scratch| {
-                let (band, tiles) =
-                    bytemuck::cast_slice_mut::<u8, E::Acc>(scratch).split_at_mut(sizes[0]);
+                let (band, tiles) = bytemuck::cast_slice_mut::<u8, E::Acc>(scratch).split_at_mut(sizes[0]);
                 let (range, index, slice) = part.task(task);
-                for unit in range {
-                    self.unit(
-                        &part, unit, index, slice, &reads, &weights, source, &bias, band, tiles,
-                        &output,
-                    );
+                // Several small images are copied before the first is read: loads that span recent stores wait.
+                let each = band.len() / part.ahead;
+                let units: Vec<usize> = range.collect();
+                for units in units.chunks(part.ahead) {
+                    let outputs = part.band.outputs(corr, index);
+                    for (&unit, band) in units.iter().zip(band.chunks_exact_mut(each)) {
+                        let source = &source[unit * plane..][..plane];
+                        part.band.fill(corr, self.kernels, source, 0, 1, &outputs, band);
+                    }
+                    for (&unit, band) in units.iter().zip(band.chunks_exact(each)) {
+                        self.unit(&part, unit, index, slice, &reads, &weights, &bias, band, tiles, &output);
+                    }
                 }
             });
             if let Err(error) = done {
@@ -348,26 +301,15 @@ impl<E: Element> Depthwise<'_, E> {
         slice: usize,
         reads: &[Reads],
         weights: &[E::Acc],
-        source: &[E],
         bias: &[E::Acc],
-        band: &mut [E::Acc],
+        band: &[E::Acc],
         tiles: &mut [E::Acc],
         output: &Output<'_, E>,
     ) {
         let (corr, kernels, plan) = (self.corr, self.kernels, &part.band);
-        let plane: usize = corr.source.iter().product();
         let target: usize = corr.target.iter().product();
         let outputs = plan.outputs(corr, index);
         let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
-        plan.fill(
-            corr,
-            kernels,
-            &source[unit * plane..][..plane],
-            0,
-            1,
-            &outputs,
-            band,
-        );
         let g = unit % self.groups;
         let taps = weights.len() / (self.groups * corr.m);
         let [step_d, step_h, step] = corr.target_step;
@@ -419,12 +361,9 @@ impl<E: Element> Depthwise<'_, E> {
                                         (buffer.as_mut_ptr(), pitch, E::Acc::default())
                                     }
                                 };
-                                let end = reads.end(rows, plan.pitch[1]);
-                                assert!(
-                                    end == 0
-                                        || end - 1 + columns.next_multiple_of(kernels.lanes)
-                                            <= image.len()
-                                );
+                                let last =
+                                    (rows - 1) * plan.pitch[1] + columns.next_multiple_of(kernels.lanes);
+                                assert!(reads.end == 0 || reads.end - 1 + last <= image.len());
                                 let mine;
                                 (mine, weights) = weights.split_at(reads.order.len());
                                 let tile = RowTile {
@@ -449,11 +388,7 @@ impl<E: Element> Depthwise<'_, E> {
                                 let bias = [bias; ROWS];
                                 let room = corr.target[2] - w;
                                 let len = columns.min(room.div_ceil(step));
-                                let end = if phases == 1 {
-                                    len
-                                } else {
-                                    (len * step).min(room)
-                                };
+                                let end = if phases == 1 { len } else { (len * step).min(room) };
                                 let sums = TileSums {
                                     buffer: tiles,
                                     size: ROWS * pitch,
@@ -463,22 +398,15 @@ impl<E: Element> Depthwise<'_, E> {
                                     rows,
                                     bias: &bias,
                                 };
-                                let segment = Segment {
-                                    lane: 0,
-                                    len,
-                                    target: 0,
-                                    end,
-                                };
+                                let segment = Segment { lane: 0, len, target: 0, end };
                                 store(kernels, &sums, &[segment], output, to, row_pitch);
                             }
                         }
                         h += rows;
                     }
                 }
-                row_weights = &row_weights[reads[phase..phase + phases]
-                    .iter()
-                    .map(|r| r.order.len())
-                    .sum()..];
+                row_weights =
+                    &row_weights[reads[phase..phase + phases].iter().map(|r| r.order.len()).sum()..];
                 phase += phases;
             }
         }

@@ -58,10 +58,7 @@ impl<E: Element> Gemm<'_, E> {
     /// `(start, length)` of the panels: output channels in `Pixels` mode, vectors of them in `Channels` mode.
     fn panels(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
         match self.choice.mode {
-            Mode::Channels => even_parts(
-                self.corr.m.div_ceil(self.kernels.lanes),
-                self.choice.vectors,
-            ),
+            Mode::Channels => even_parts(self.corr.m.div_ceil(self.kernels.lanes), self.choice.vectors),
             _ => even_parts(self.corr.m, self.choice.rows),
         }
     }
@@ -78,44 +75,21 @@ impl<E: Element> Gemm<'_, E> {
         let group = self.padded_channels() * corr.c * all_taps;
         let mut data = AlignedVec::zeroed(group * self.groups)?;
         let panels: Vec<(usize, usize)> = self.panels().collect();
-        let taps: Vec<Vec<usize>> = corr
-            .phases()
-            .map(|taps| taps.iter().map(|tap| tap.weight).collect())
-            .collect();
+        let taps: Vec<Vec<usize>> =
+            corr.phases().map(|taps| taps.iter().map(|tap| tap.weight).collect()).collect();
         let output = Output::new(data.as_mut_slice());
-        let threads = if group * self.groups < 64 << 10 {
-            1
-        } else {
-            threads
-        };
+        let threads = if group * self.groups < 64 << 10 { 1 } else { threads };
         threads::run(self.groups * panels.len(), threads, interrupt, &|task| {
             let (g, (start, len)) = (task / panels.len(), panels[task % panels.len()]);
             let (row, column) = corr.weight_pitch;
-            let view = WeightView {
-                data: &weights[g * weights.len() / self.groups..],
-                row,
-                column,
-            };
-            let unit = if self.choice.mode == Mode::Channels {
-                self.kernels.lanes
-            } else {
-                1
-            };
+            let view = WeightView { data: &weights[g * weights.len() / self.groups..], row, column };
+            let unit = if self.choice.mode == Mode::Channels { self.kernels.lanes } else { 1 };
             let (m0, width) = (start * unit, len * unit);
             let mut base = g * group;
             for taps in &taps {
                 let depth = corr.c * taps.len();
                 let out = output.run(base + m0 * depth, width * depth);
-                pack::panel(
-                    self.kernels,
-                    &view,
-                    m0,
-                    width.min(corr.m - m0),
-                    corr.c,
-                    taps,
-                    width,
-                    out,
-                );
+                pack::panel(self.kernels, &view, m0, width.min(corr.m - m0), corr.c, taps, width, out);
                 base += self.padded_channels() * depth;
             }
         })?;
@@ -125,22 +99,13 @@ impl<E: Element> Gemm<'_, E> {
     /// Scratch of one task, in elements: band, ragged end, waiting sums, tiles and their transpose.
     fn scratch(&self, part: &Partition) -> [usize; 5] {
         let (corr, lanes) = (self.corr, self.kernels.lanes);
-        let phases = corr
-            .rows
-            .iter()
-            .map(|row| row.phases.len())
-            .max()
-            .unwrap_or(1);
+        let phases = corr.rows.iter().map(|row| row.phases.len()).max().unwrap_or(1);
         let tail = match (self.choice.mode, self.choice.direct) {
             (Mode::Pixels, true) => corr.c * corr.row_taps() * lanes,
             _ => 0,
         };
         let tile = self.tile_len();
-        let turned = if self.choice.mode == Mode::Channels {
-            phases * tile
-        } else {
-            0
-        };
+        let turned = if self.choice.mode == Mode::Channels { phases * tile } else { 0 };
         [part.band.len, tail, part.waiting, phases * tile, turned].map(|n| n.next_multiple_of(16))
     }
 
@@ -153,13 +118,7 @@ impl<E: Element> Gemm<'_, E> {
 
     /// What a call needs beside its arrays, for `explain`: `(partition, scratch bytes of a thread)`.
     pub(crate) fn resources(&self, batch: usize, threads: usize) -> (Partition, usize) {
-        let part = partition(
-            self.corr,
-            &self.choice,
-            self.kernels,
-            batch * self.groups,
-            threads,
-        );
+        let part = partition(self.corr, &self.choice, self.kernels, batch * self.groups, threads);
         let elements: usize = self.scratch(&part).iter().sum();
         (part, elements * size_of::<E::Acc>())
     }
@@ -181,25 +140,16 @@ impl<E: Element> Gemm<'_, E> {
             return Ok(());
         }
         let units = output.len() / per_unit;
-        let bias: Vec<E::Acc> = bias
-            .map(|b| b.iter().map(|v| v.widen()).collect())
-            .unwrap_or_default();
+        let bias: Vec<E::Acc> = bias.map(|b| b.iter().map(|v| v.widen()).collect()).unwrap_or_default();
         if corr.sparse {
-            for (row, channel) in output
-                .chunks_exact_mut(target)
-                .zip((0..corr.m * self.groups).cycle())
-            {
+            for (row, channel) in output.chunks_exact_mut(target).zip((0..corr.m * self.groups).cycle()) {
                 row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
             }
         }
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
-        let tail = if sizes[1] > 0 {
-            corr.c * corr.most_taps()
-        } else {
-            0
-        };
+        let tail = if sizes[1] > 0 { corr.c * corr.most_taps() } else { 0 };
         let pass = Pass {
             gemm: self,
             part: &part,
@@ -237,8 +187,7 @@ impl<E: Element> Gemm<'_, E> {
         self.corr
             .phases()
             .map(|taps| {
-                let first: Vec<usize> =
-                    taps.iter().map(|tap| band.offset(self.corr, tap)).collect();
+                let first: Vec<usize> = taps.iter().map(|tap| band.offset(self.corr, tap)).collect();
                 let mut table = Vec::with_capacity(channels * taps.len());
                 for c in 0..channels {
                     table.extend(first.iter().map(|&at| (c * band.channel + at) as u32));
@@ -323,8 +272,7 @@ impl<E: Element> Pass<'_, E> {
         let outputs = plan.outputs(corr, band);
         let [copy, tail, waiting, tiles, turned] = scratch;
         let panels: Vec<(usize, usize)> = gemm.panels().collect();
-        let mine =
-            part * panels.len() / self.part.parts..(part + 1) * panels.len() / self.part.parts;
+        let mine = part * panels.len() / self.part.parts..(part + 1) * panels.len() / self.part.parts;
         let panels = &panels[mine];
         let mut c0 = 0;
         loop {
@@ -337,21 +285,12 @@ impl<E: Element> Pass<'_, E> {
                 &**copy
             };
             let work = Work {
-                chunk: Chunk {
-                    first: c0,
-                    channels,
-                    begins: c0 == 0,
-                    ends: c0 + channels == corr.c,
-                },
+                chunk: Chunk { first: c0, channels, begins: c0 == 0, ends: c0 + channels == corr.c },
                 image,
                 outputs,
                 flat: plan.flat_len(&outputs),
                 weights: &self.panels.data.as_slice()[g * self.panels.group..][..self.panels.group],
-                bias: if self.bias.is_empty() {
-                    &[]
-                } else {
-                    &self.bias[g * corr.m..][..corr.m]
-                },
+                bias: if self.bias.is_empty() { &[] } else { &self.bias[g * corr.m..][..corr.m] },
                 start: unit * corr.m * corr.target.iter().product::<usize>(),
             };
             match gemm.choice.mode {
@@ -370,17 +309,9 @@ impl<E: Element> Pass<'_, E> {
         let (mut phase, mut weights) = (0, 0);
         let padded = self.gemm.padded_channels();
         self.gemm.corr.rows.iter().map(move |row| {
-            let at = RowAt {
-                row,
-                phase,
-                weights,
-            };
+            let at = RowAt { row, phase, weights };
             phase += row.phases.len();
-            weights += row
-                .phases
-                .iter()
-                .map(|taps| taps.len() * self.gemm.corr.c * padded)
-                .sum::<usize>();
+            weights += row.phases.iter().map(|taps| taps.len() * self.gemm.corr.c * padded).sum::<usize>();
             at
         })
     }
@@ -389,10 +320,7 @@ impl<E: Element> Pass<'_, E> {
     fn table(&self, phase: usize, taps: usize, channels: usize) -> Offsets<'_> {
         let table = &self.offsets[phase][..taps * channels];
         let last = &table[table.len() - taps.min(table.len())..];
-        Offsets {
-            table,
-            largest: last.iter().copied().max().unwrap_or(0),
-        }
+        Offsets { table, largest: last.iter().copied().max().unwrap_or(0) }
     }
 
     /// Pixels in vectors.
@@ -409,18 +337,13 @@ impl<E: Element> Pass<'_, E> {
         let (corr, kernels) = (gemm.corr, gemm.kernels);
         let lanes = kernels.lanes;
         let depth = corr.c * corr.phases().map(Vec::len).sum::<usize>();
-        let per_block =
-            (WEIGHT_BLOCK_BYTES / (depth * gemm.choice.rows * size_of::<E::Acc>()).max(1)).max(1);
+        let per_block = (WEIGHT_BLOCK_BYTES / (depth * gemm.choice.rows * size_of::<E::Acc>()).max(1)).max(1);
         // A source read in place ends with its last output; the lanes beyond are copied to a panel.
         let ragged = if plan.direct { work.flat % lanes } else { 0 };
         let whole = (work.flat - ragged).div_ceil(lanes);
         let strips = even_parts(whole, gemm.choice.vectors)
             .map(|(start, vectors)| {
-                (
-                    start * lanes,
-                    vectors,
-                    (vectors * lanes).min(work.flat - start * lanes),
-                )
+                (start * lanes, vectors, (vectors * lanes).min(work.flat - start * lanes))
             })
             .chain((ragged > 0).then_some((whole * lanes, 1, ragged)));
         let (size, columns) = (gemm.tile_len(), self.part.columns);
@@ -433,16 +356,7 @@ impl<E: Element> Pass<'_, E> {
                 let copied = plan.direct && count < width;
                 for at in self.rows() {
                     let phases = at.row.phases.len();
-                    segments(
-                        corr,
-                        plan,
-                        &work.outputs,
-                        at.row.offset,
-                        phases,
-                        flat,
-                        count,
-                        &mut runs,
-                    );
+                    segments(corr, plan, &work.outputs, at.row.offset, phases, flat, count, &mut runs);
                     if copied {
                         self.copy_tail(work, &at, flat, count, tail);
                     }
@@ -451,24 +365,19 @@ impl<E: Element> Pass<'_, E> {
                         for (p, taps) in at.row.phases.iter().enumerate() {
                             let off = self.table(at.phase + p, taps.len(), work.chunk.channels);
                             let depth = corr.c * taps.len();
-                            let a = &work.weights
-                                [weights + m0 * depth + work.chunk.first * taps.len() * rows..];
+                            let a =
+                                &work.weights[weights + m0 * depth + work.chunk.first * taps.len() * rows..];
                             let buffer = &mut tiles[p * size..][..size];
                             if copied {
                                 let b = &tail[from..from + depth * width];
-                                let largest =
-                                    self.tail_offsets[..depth].last().copied().unwrap_or(0);
-                                let off = Offsets {
-                                    table: &self.tail_offsets[..depth],
-                                    largest,
-                                };
+                                let largest = self.tail_offsets[..depth].last().copied().unwrap_or(0);
+                                let off = Offsets { table: &self.tail_offsets[..depth], largest };
                                 kernels.run_pv(rows, vectors, a, b, off, buffer);
                                 from += depth * width;
                             } else {
                                 kernels.run_pv(rows, vectors, a, &work.image[flat..], off, buffer);
                             }
-                            let slot = ((at.phase + p) * channels + m0 - panels[0].0) * columns
-                                + flat * rows;
+                            let slot = ((at.phase + p) * channels + m0 - panels[0].0) * columns + flat * rows;
                             work.chunk.wait(waiting, slot, &mut buffer[..rows * width]);
                             weights += depth * corr.m;
                         }
@@ -482,20 +391,9 @@ impl<E: Element> Pass<'_, E> {
                             step: corr.target_step[2],
                             pitch: width,
                             rows,
-                            bias: if work.bias.is_empty() {
-                                &[]
-                            } else {
-                                &work.bias[m0..m0 + rows]
-                            },
+                            bias: if work.bias.is_empty() { &[] } else { &work.bias[m0..m0 + rows] },
                         };
-                        store(
-                            kernels,
-                            &sums,
-                            &runs,
-                            output,
-                            work.start + m0 * target,
-                            target,
-                        );
+                        store(kernels, &sums, &runs, output, work.start + m0 * target, target);
                     }
                 }
             }
@@ -503,19 +401,14 @@ impl<E: Element> Pass<'_, E> {
     }
 
     /// Copies the last lanes of every reduction row of a source that is read in place.
-    fn copy_tail(
-        &self,
-        work: &Work<'_, E>,
-        at: &RowAt<'_>,
-        flat: usize,
-        count: usize,
-        tail: &mut [E::Acc],
-    ) {
+    fn copy_tail(&self, work: &Work<'_, E>, at: &RowAt<'_>, flat: usize, count: usize, tail: &mut [E::Acc]) {
         let lanes = self.gemm.kernels.lanes;
-        let tables = at.row.phases.iter().enumerate().flat_map(|(p, taps)| {
-            self.table(at.phase + p, taps.len(), work.chunk.channels)
-                .table
-        });
+        let tables = at
+            .row
+            .phases
+            .iter()
+            .enumerate()
+            .flat_map(|(p, taps)| self.table(at.phase + p, taps.len(), work.chunk.channels).table);
         for (to, &off) in tail.chunks_exact_mut(lanes).zip(tables) {
             to[..count].copy_from_slice(&work.image[off as usize + flat..][..count]);
         }
@@ -546,8 +439,7 @@ impl<E: Element> Pass<'_, E> {
             (true, false) => n[1] * n[2],
             _ => n[2],
         };
-        let starts =
-            (0..n[0]).flat_map(|d| (0..n[1]).map(move |h| (d * plan.pitch[0] + h) * plan.pitch[1]));
+        let starts = (0..n[0]).flat_map(|d| (0..n[1]).map(move |h| (d * plan.pitch[0] + h) * plan.pitch[1]));
         let starts = starts.step_by(run / n[2]);
         let mut runs = Vec::with_capacity(8);
         for &(v0, vectors) in panels {
@@ -557,31 +449,17 @@ impl<E: Element> Pass<'_, E> {
                     let flat = start + first;
                     for at in self.rows() {
                         let phases = at.row.phases.len();
-                        segments(
-                            corr,
-                            plan,
-                            &work.outputs,
-                            at.row.offset,
-                            phases,
-                            flat,
-                            rows,
-                            &mut runs,
-                        );
+                        segments(corr, plan, &work.outputs, at.row.offset, phases, flat, rows, &mut runs);
                         let mut weights = at.weights;
                         for (p, taps) in at.row.phases.iter().enumerate() {
                             let off = self.table(at.phase + p, taps.len(), work.chunk.channels);
                             let depth = corr.c * taps.len();
-                            let b = &work.weights
-                                [weights + m0 * depth + work.chunk.first * taps.len() * width..];
+                            let b =
+                                &work.weights[weights + m0 * depth + work.chunk.first * taps.len() * width..];
                             let buffer = &mut tiles[p * size..][..size];
                             kernels.run_cv(rows, vectors, &work.image[flat..], b, off, buffer);
-                            let slot =
-                                ((at.phase + p) * channels + m0 - panels[0].0 * lanes) * columns;
-                            work.chunk.wait(
-                                waiting,
-                                slot + flat * width,
-                                &mut buffer[..rows * width],
-                            );
+                            let slot = ((at.phase + p) * channels + m0 - panels[0].0 * lanes) * columns;
+                            work.chunk.wait(waiting, slot + flat * width, &mut buffer[..rows * width]);
                             if work.chunk.ends {
                                 let to = &mut turned[p * size..][..size];
                                 pack::transpose(kernels, buffer, width, rows, width, to, pitch);
@@ -599,20 +477,9 @@ impl<E: Element> Pass<'_, E> {
                             step: corr.target_step[2],
                             pitch,
                             rows,
-                            bias: if work.bias.is_empty() {
-                                &[]
-                            } else {
-                                &work.bias[m0..m0 + rows]
-                            },
+                            bias: if work.bias.is_empty() { &[] } else { &work.bias[m0..m0 + rows] },
                         };
-                        store(
-                            kernels,
-                            &sums,
-                            &runs,
-                            output,
-                            work.start + m0 * target,
-                            target,
-                        );
+                        store(kernels, &sums, &runs, output, work.start + m0 * target, target);
                     }
                 }
             }

@@ -99,13 +99,7 @@ impl<E: Element> Plan<E> {
             _ => Correlation::forward(geometry),
         };
         let choice = choose(&corr, kernels, E::is_acc());
-        Plan {
-            geometry: geometry.clone(),
-            pass,
-            corr,
-            choice,
-            kernels,
-        }
+        Plan { geometry: geometry.clone(), pass, corr, choice, kernels }
     }
 
     /// The geometry it was made for.
@@ -114,12 +108,7 @@ impl<E: Element> Plan<E> {
     }
 
     fn gemm(&self) -> Gemm<'_, E> {
-        Gemm {
-            corr: &self.corr,
-            choice: self.choice,
-            kernels: self.kernels,
-            groups: self.geometry.groups(),
-        }
+        Gemm { corr: &self.corr, choice: self.choice, kernels: self.kernels, groups: self.geometry.groups() }
     }
 
     fn depthwise(&self) -> Depthwise<'_, E> {
@@ -136,12 +125,7 @@ impl<E: Element> Plan<E> {
     }
 
     /// Puts weights in the order of the kernel. For `Forward` and `InputGrad`.
-    pub fn pack(
-        &self,
-        weights: &[E],
-        threads: usize,
-        interrupt: &dyn Interrupt,
-    ) -> Result<PackedWeight<E>> {
+    pub fn pack(&self, weights: &[E], threads: usize, interrupt: &dyn Interrupt) -> Result<PackedWeight<E>> {
         expect_len("weight", weights.len(), self.geometry.weight_len())?;
         let packed = if self.choice.mode == Mode::Depthwise {
             let mut data = AlignedVec::zeroed(weights.len())?;
@@ -179,9 +163,7 @@ impl<E: Element> Plan<E> {
             Pass::Forward => (self.x_len(), self.y_len()),
             Pass::InputGrad => (self.y_len(), self.x_len()),
             Pass::WeightGrad => {
-                return Err(Error::Internal(
-                    "run() does not compute weight gradients".into(),
-                ));
+                return Err(Error::Internal("run() does not compute weight gradients".into()));
             }
         };
         expect_len("source", source.len(), from)?;
@@ -190,12 +172,9 @@ impl<E: Element> Plan<E> {
             return Err(Error::Internal("weights packed for another kernel".into()));
         }
         match &packed.packed {
-            Packed::Panels(panels) => self
-                .gemm()
-                .run(panels, source, bias, output, threads, interrupt),
+            Packed::Panels(panels) => self.gemm().run(panels, source, bias, output, threads, interrupt),
             Packed::Plain(weights) => {
-                self.depthwise()
-                    .run(weights.as_slice(), source, bias, output, threads, interrupt)
+                self.depthwise().run(weights.as_slice(), source, bias, output, threads, interrupt)
             }
         }
     }
@@ -229,25 +208,17 @@ impl<E: Element> Plan<E> {
     pub fn explain(&self, threads: usize) -> Explanation {
         let (name, lanes) = (<E::Acc as Float>::NAME, self.kernels.lanes);
         let g = &self.geometry;
-        let storage = if E::is_acc() {
-            String::new()
-        } else {
-            format!("{}_", E::NAME)
-        };
+        let storage = if E::is_acc() { String::new() } else { format!("{}_", E::NAME) };
         if self.pass == Pass::WeightGrad {
             let grad = self.weight_grad();
             let (rows, vectors) = grad.tile();
             let (algorithm, tag, reason) = match grad.form {
-                Form::Dots => (
-                    "row dot products",
-                    "dot",
-                    "few channels: pixels in vectors leave no lane empty",
-                ),
-                Form::Last => (
-                    "GEMM over pixels, channels last",
-                    "wgrad",
-                    "enough input channels to fill vectors",
-                ),
+                Form::Dots => {
+                    ("row dot products", "dot", "few channels: pixels in vectors leave no lane empty")
+                }
+                Form::Last => {
+                    ("GEMM over pixels, channels last", "wgrad", "enough input channels to fill vectors")
+                }
                 Form::Rows => (
                     "GEMM over pixels, im2col rows",
                     "wgrad",
@@ -257,69 +228,40 @@ impl<E: Element> Plan<E> {
             let per_task = grad.rows_per_task(threads);
             return Explanation {
                 algorithm,
-                kernel: format!(
-                    "{tag}_{storage}{name}_{rows}x{}_{}",
-                    vectors * lanes,
-                    self.kernels.isa
-                ),
+                kernel: format!("{tag}_{storage}{name}_{rows}x{}_{}", vectors * lanes, self.kernels.isa),
                 tile: [rows, vectors * lanes],
-                threads: threads
-                    .min(g.groups() * self.corr.m.div_ceil(per_task.max(1)))
-                    .max(1),
+                threads: threads.min(g.groups() * self.corr.m.div_ceil(per_task.max(1))).max(1),
                 tasks: g.groups() * self.corr.m.div_ceil(per_task.max(1)),
                 scratch: grad.scratch(per_task).iter().sum::<usize>() * size_of::<E::Acc>(),
                 packed: 0,
                 reason: reason.into(),
             };
         }
-        let Choice {
-            mode,
-            rows,
-            vectors,
-            direct,
-        } = self.choice;
+        let Choice { mode, rows, vectors, direct } = self.choice;
         let (part, scratch) = match mode {
             Mode::Depthwise => self.depthwise().resources(g.batch(), threads),
             _ => self.gemm().resources(g.batch(), threads),
         };
-        let place = if direct {
-            "the image is read in place"
-        } else {
-            "the image is read through padded bands"
-        };
+        let place =
+            if direct { "the image is read in place" } else { "the image is read through padded bands" };
         let (algorithm, tag, reason) = match mode {
-            Mode::Pixels => (
-                "implicit GEMM",
-                "pv",
-                format!("pixels fill vectors; {place}"),
-            ),
-            Mode::Channels => (
-                "implicit GEMM",
-                "cv",
-                format!("channels fill vectors better than pixels; {place}"),
-            ),
-            Mode::Depthwise => (
-                "depthwise",
-                "dw",
-                "one input channel in each group".to_string(),
-            ),
+            Mode::Pixels => ("implicit GEMM", "pv", format!("pixels fill vectors; {place}")),
+            Mode::Channels => {
+                ("implicit GEMM", "cv", format!("channels fill vectors better than pixels; {place}"))
+            }
+            Mode::Depthwise => ("depthwise", "dw", "one input channel in each group".to_string()),
         };
         let tile = match mode {
             Mode::Channels => [rows, vectors * lanes],
             _ => [rows, vectors * lanes],
         };
         let packed = match mode {
-            Mode::Channels => {
-                g.weight_len() / self.corr.m.max(1) * self.corr.m.next_multiple_of(lanes)
-            }
+            Mode::Channels => g.weight_len() / self.corr.m.max(1) * self.corr.m.next_multiple_of(lanes),
             _ => g.weight_len(),
         };
         Explanation {
             algorithm,
-            kernel: format!(
-                "{tag}_{storage}{name}_{}x{}_{}",
-                tile[0], tile[1], self.kernels.isa
-            ),
+            kernel: format!("{tag}_{storage}{name}_{}x{}_{}", tile[0], tile[1], self.kernels.isa),
             tile,
             threads: part.threads.min(part.tasks()).max(1),
             tasks: part.tasks(),
@@ -334,9 +276,7 @@ fn expect_len(what: &str, got: usize, expected: usize) -> Result<()> {
     if got == expected {
         return Ok(());
     }
-    Err(Error::Internal(format!(
-        "{what} has {got} elements, the geometry {expected}"
-    )))
+    Err(Error::Internal(format!("{what} has {got} elements, the geometry {expected}")))
 }
 
 #[cfg(test)]

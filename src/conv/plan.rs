@@ -3,7 +3,7 @@
 //! `choose` sees one sample of one group and the instruction set, never the batch or the threads, so that a sample
 //! gets the same bits alone and in a batch. `partition` divides outputs only, never a sum.
 
-use super::band::BandPlan;
+use super::band::{BandPlan, BandSpec, FIRST_LEVEL, SECOND_LEVEL};
 use super::correlation::Correlation;
 use super::depthwise;
 use crate::simd::Float;
@@ -32,6 +32,19 @@ pub(crate) struct Choice {
     pub direct: bool,
 }
 
+impl Choice {
+    /// How the image is cut for this kernel, into `least` bands at least.
+    fn band_spec<T: Float>(&self, kernels: &Kernels<T>, least: usize) -> BandSpec {
+        BandSpec {
+            element: size_of::<T>(),
+            tile: self.vectors * kernels.lanes,
+            direct: self.direct,
+            budget: if self.mode == Mode::Depthwise { FIRST_LEVEL } else { SECOND_LEVEL },
+            least,
+        }
+    }
+}
+
 /// Copies that a ragged end of an in-place source may need, in elements.
 const TAIL_LIMIT: usize = 128 << 10;
 
@@ -48,10 +61,7 @@ fn tile_cost(rows: usize, vectors: usize) -> f64 {
 }
 
 /// `total` cut into the fewest parts of at most `most`, as even as possible: `(start, length)`.
-pub(crate) fn even_parts(
-    total: usize,
-    most: usize,
-) -> impl Iterator<Item = (usize, usize)> + Clone {
+pub(crate) fn even_parts(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let parts = total.div_ceil(most.max(1));
     (0..parts).map(move |i| {
         let start = i * total / parts;
@@ -61,10 +71,7 @@ pub(crate) fn even_parts(
 
 /// Rows and vectors of the largest tile of a menu.
 fn largest<T: Float>(menu: &Menu<T>, rows: usize) -> (usize, usize) {
-    let tallest = menu
-        .iter()
-        .rposition(|row| row.iter().any(Option::is_some))
-        .map_or(1, |i| i + 1);
+    let tallest = menu.iter().rposition(|row| row.iter().any(Option::is_some)).map_or(1, |i| i + 1);
     // Few rows may be wider than a tall tile.
     let rows = rows.clamp(1, tallest);
     let wide = Kernels::vectors(menu, rows);
@@ -92,14 +99,9 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
         };
     }
     let (rows, vectors) = largest(&kernels.pv, corr.m);
-    let pixels = Choice {
-        mode: Mode::Pixels,
-        rows,
-        vectors,
-        direct,
-    };
+    let pixels = Choice { mode: Mode::Pixels, rows, vectors, direct };
     let all_depth = (corr.c * corr.phases().map(Vec::len).sum::<usize>()) as f64;
-    let plan = BandPlan::new(corr, size_of::<T>(), vectors * lanes, direct, 1);
+    let plan = BandPlan::new(corr, &pixels.band_spec(kernels, 1));
     let flat = plan.flat_len(&plan.outputs(corr, 0)).div_ceil(lanes) * plan.bands();
     let mut best = {
         let tall = corr.m.div_ceil(corr.m.div_ceil(rows));
@@ -118,18 +120,9 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
         let outputs = (count * corr.m.div_ceil(lanes)) as f64;
         let wide = vectors.min(corr.m.div_ceil(lanes));
         // Turning a tile on its side costs about a cycle for each two of its elements.
-        let cost = outputs
-            * (all_depth * CHANNELS_COST * tile_cost(tall, wide) + 0.5 * lanes as f64 + 3.0);
+        let cost = outputs * (all_depth * CHANNELS_COST * tile_cost(tall, wide) + 0.5 * lanes as f64 + 3.0);
         if cost < best.0 {
-            best = (
-                cost,
-                Choice {
-                    mode: Mode::Channels,
-                    rows: most,
-                    vectors,
-                    direct,
-                },
-            );
+            best = (cost, Choice { mode: Mode::Channels, rows: most, vectors, direct });
         }
     }
     best.1
@@ -137,11 +130,7 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
 
 /// Length of the runs of neighbouring outputs that tiles with channels in vectors work on.
 pub(crate) fn cv_run(corr: &Correlation, direct: bool) -> usize {
-    if direct && corr.reach == [0; 3] {
-        corr.grid.iter().product()
-    } else {
-        corr.grid[2]
-    }
+    if direct && corr.reach == [0; 3] { corr.grid.iter().product() } else { corr.grid[2] }
 }
 
 /// The largest source read in place: offsets into a group of one sample are 32 bits wide.
@@ -149,10 +138,7 @@ pub(crate) const OFFSET_LIMIT: usize = u32::MAX as usize;
 
 /// Whether every offset into a group of one sample is within `limit`.
 fn fits_offsets(corr: &Correlation, limit: usize) -> bool {
-    corr.source
-        .iter()
-        .try_fold(corr.c, |n, &s| n.checked_mul(s))
-        .is_some_and(|n| n <= limit)
+    corr.source.iter().try_fold(corr.c, |n, &s| n.checked_mul(s)).is_some_and(|n| n <= limit)
 }
 
 /// How a pass over a batch is cut into tasks.
@@ -162,6 +148,8 @@ pub(crate) struct Partition {
     pub units: usize,
     /// Units of one task.
     pub units_per_task: usize,
+    /// Units whose bands a depthwise task copies at a time.
+    pub ahead: usize,
     /// How each unit's outputs are cut.
     pub band: BandPlan,
     /// Parts of the output channels.
@@ -207,20 +195,12 @@ pub(crate) fn partition<T: Float>(
     let lanes = kernels.lanes as f64;
     let per_unit = corr.products() as f64;
     let products = per_unit * units as f64;
-    let threads = threads
-        .min((products / (THREAD_PRODUCTS * lanes / 16.0)) as usize)
-        .max(1);
-    let wanted = if threads == 1 {
-        1
-    } else {
-        (4 * threads).min((products / 4e5) as usize).max(threads)
-    };
-    let wanted = wanted
-        .max((products / (TASK_PRODUCTS * lanes)).ceil() as usize)
-        .max(1);
+    let threads = threads.min((products / (THREAD_PRODUCTS * lanes / 16.0)) as usize).max(1);
+    let wanted = if threads == 1 { 1 } else { (4 * threads).min((products / 4e5) as usize).max(threads) };
+    let wanted = wanted.max((products / (TASK_PRODUCTS * lanes)).ceil() as usize).max(1);
     let each = wanted.div_ceil(units.max(1));
     let tile = choice.vectors * kernels.lanes;
-    let bands = |least| BandPlan::new(corr, size_of::<T>(), tile, choice.direct, least);
+    let bands = |least| BandPlan::new(corr, &choice.band_spec(kernels, least));
     let (panel, panels) = match choice.mode {
         Mode::Pixels => (choice.rows, corr.m.div_ceil(choice.rows)),
         Mode::Channels => (tile, corr.m.div_ceil(tile)),
@@ -229,11 +209,7 @@ pub(crate) fn partition<T: Float>(
     let mut band = bands(1);
     let mut parts = 1;
     // A part of the channels copies the band again; a band of fewer rows has more ragged ends.
-    let copied = if choice.direct {
-        0.0
-    } else {
-        (band.len * band.bands()) as f64
-    };
+    let copied = if choice.direct { 0.0 } else { (band.len * band.bands()) as f64 };
     let missing = each.div_ceil(band.bands());
     if missing > 1 && copied * missing as f64 <= 0.1 * per_unit / lanes {
         parts = missing.min(panels);
@@ -241,8 +217,7 @@ pub(crate) fn partition<T: Float>(
     if band.bands() * parts < each {
         band = bands(each.div_ceil(parts));
     }
-    let flat =
-        ((band.size[0] - 1) * band.pitch[0] + band.size[1] - 1) * band.pitch[1] + band.size[2];
+    let flat = ((band.size[0] - 1) * band.pitch[0] + band.size[1] - 1) * band.pitch[1] + band.size[2];
     let columns = flat.next_multiple_of(kernels.lanes);
     let mut waiting = 0;
     if band.channels < corr.c {
@@ -251,18 +226,7 @@ pub(crate) fn partition<T: Float>(
         parts = parts.max(panels.div_ceil((WAITING_BYTES / size_of::<T>() / each).max(1)));
         waiting = panels.div_ceil(parts) * each;
     }
-    let units_per_task = if band.bands() * parts == 1 {
-        units.div_ceil(wanted).max(1)
-    } else {
-        1
-    };
-    Partition {
-        units,
-        units_per_task,
-        band,
-        parts,
-        threads,
-        columns,
-        waiting,
-    }
+    let ahead = (FIRST_LEVEL / (band.len * size_of::<T>()).max(1)).clamp(1, 8);
+    let units_per_task = if band.bands() * parts == 1 { units.div_ceil(wanted).max(1) } else { 1 };
+    Partition { units, units_per_task, ahead, band, parts, threads, columns, waiting }
 }

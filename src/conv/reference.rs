@@ -40,23 +40,10 @@ numbers!(add mul: f32 f64);
 const TASK_PRODUCTS: usize = 1 << 24;
 
 /// The outputs `o` of one dimension whose tap lies inside `x`, and where that is for the first of them.
-fn inside(
-    size: usize,
-    outputs: usize,
-    stride: usize,
-    shift: isize,
-) -> (std::ops::Range<usize>, usize) {
-    let first = if shift < 0 {
-        shift.unsigned_abs().div_ceil(stride)
-    } else {
-        0
-    };
+fn inside(size: usize, outputs: usize, stride: usize, shift: isize) -> (std::ops::Range<usize>, usize) {
+    let first = if shift < 0 { shift.unsigned_abs().div_ceil(stride) } else { 0 };
     let room = size as isize - shift;
-    let end = if room <= 0 {
-        0
-    } else {
-        (room as usize).div_ceil(stride).min(outputs)
-    };
+    let end = if room <= 0 { 0 } else { (room as usize).div_ceil(stride).min(outputs) };
     let first = first.min(end);
     let at = (first * stride) as isize + shift;
     (first..end, if first < end { at as usize } else { 0 })
@@ -110,13 +97,7 @@ fn rows(g: &Geometry, mut f: impl FnMut(usize, usize, usize, std::ops::Range<usi
                     for (j, h) in heights.clone().enumerate() {
                         let xd = d0 + i * g.stride()[0];
                         let xh = h0 + j * g.stride()[1];
-                        f(
-                            tap,
-                            (d * y[1] + h) * y[2],
-                            (xd * x[1] + xh) * x[2],
-                            widths.clone(),
-                            w0,
-                        );
+                        f(tap, (d * y[1] + h) * y[2], (xd * x[1] + xh) * x[2], widths.clone(), w0);
                     }
                 }
             }
@@ -137,15 +118,9 @@ fn share<T: Number>(
         return Ok(());
     }
     let row = output.len() / rows;
-    let threads = if products < TASK_PRODUCTS / 64 {
-        1
-    } else {
-        threads
-    };
+    let threads = if products < TASK_PRODUCTS / 64 { 1 } else { threads };
     let output = Output::new(output);
-    threads::run(rows, threads, interrupt, &|i| {
-        task(i, output.run(i * row, row))
-    })
+    threads::run(rows, threads, interrupt, &|i| task(i, output.run(i * row, row)))
 }
 
 /// `y` from `x` and `w`.
@@ -161,29 +136,21 @@ pub fn forward<T: Number>(
     let s = Sides::new(g);
     let channels = s.groups * s.cy;
     let products = y.len() * s.cx * s.taps;
-    share(
-        y,
-        g.batch() * channels,
-        products,
-        threads,
-        interrupt,
-        |row, y| {
-            let (n, channel) = (row / channels, row % channels);
-            y.fill(bias.map_or(T::default(), |b| b[channel]));
-            let stride = g.stride()[2];
-            for c in 0..s.cx {
-                let x =
-                    &x[((n * s.groups + channel / s.cy) * s.cx + c) * s.x_plane()..][..s.x_plane()];
-                let w = &w[(channel * s.cx + c) * s.taps..][..s.taps];
-                rows(g, |tap, y0, x0, widths, w0| {
-                    let x = x[x0..].get(w0..).unwrap_or(&[]).iter().step_by(stride);
-                    for (y, &x) in y[y0..][widths].iter_mut().zip(x) {
-                        *y = y.plus_product(w[tap], x);
-                    }
-                });
-            }
-        },
-    )
+    share(y, g.batch() * channels, products, threads, interrupt, |row, y| {
+        let (n, channel) = (row / channels, row % channels);
+        y.fill(bias.map_or(T::default(), |b| b[channel]));
+        let stride = g.stride()[2];
+        for c in 0..s.cx {
+            let x = &x[((n * s.groups + channel / s.cy) * s.cx + c) * s.x_plane()..][..s.x_plane()];
+            let w = &w[(channel * s.cx + c) * s.taps..][..s.taps];
+            rows(g, |tap, y0, x0, widths, w0| {
+                let x = x[x0..].get(w0..).unwrap_or(&[]).iter().step_by(stride);
+                for (y, &x) in y[y0..][widths].iter_mut().zip(x) {
+                    *y = y.plus_product(w[tap], x);
+                }
+            });
+        }
+    })
 }
 
 /// `x` from `y` and `w`; a bias is added for transposed convolutions.
@@ -199,33 +166,22 @@ pub fn input_grad<T: Number>(
     let s = Sides::new(g);
     let channels = s.groups * s.cx;
     let products = y.len() * s.cx * s.taps;
-    share(
-        x,
-        g.batch() * channels,
-        products,
-        threads,
-        interrupt,
-        |row, x| {
-            let (n, channel) = (row / channels, row % channels);
-            x.fill(bias.map_or(T::default(), |b| b[channel]));
-            let stride = g.stride()[2];
-            for c in 0..s.cy {
-                let oc = channel / s.cx * s.cy + c;
-                let y = &y[(n * s.groups * s.cy + oc) * s.y_plane()..][..s.y_plane()];
-                let w = &w[(oc * s.cx + channel % s.cx) * s.taps..][..s.taps];
-                rows(g, |tap, y0, x0, widths, w0| {
-                    let x = x[x0..]
-                        .get_mut(w0..)
-                        .unwrap_or(&mut [])
-                        .iter_mut()
-                        .step_by(stride);
-                    for (&y, x) in y[y0..][widths].iter().zip(x) {
-                        *x = x.plus_product(w[tap], y);
-                    }
-                });
-            }
-        },
-    )
+    share(x, g.batch() * channels, products, threads, interrupt, |row, x| {
+        let (n, channel) = (row / channels, row % channels);
+        x.fill(bias.map_or(T::default(), |b| b[channel]));
+        let stride = g.stride()[2];
+        for c in 0..s.cy {
+            let oc = channel / s.cx * s.cy + c;
+            let y = &y[(n * s.groups * s.cy + oc) * s.y_plane()..][..s.y_plane()];
+            let w = &w[(oc * s.cx + channel % s.cx) * s.taps..][..s.taps];
+            rows(g, |tap, y0, x0, widths, w0| {
+                let x = x[x0..].get_mut(w0..).unwrap_or(&mut []).iter_mut().step_by(stride);
+                for (&y, x) in y[y0..][widths].iter().zip(x) {
+                    *x = x.plus_product(w[tap], y);
+                }
+            });
+        }
+    })
 }
 
 /// `w` from `x` and `y`.
@@ -239,29 +195,19 @@ pub fn weight_grad<T: Number>(
 ) -> Result<()> {
     let s = Sides::new(g);
     let products = y.len() * s.cx * s.taps;
-    share(
-        w,
-        s.groups * s.cy * s.cx,
-        products,
-        threads,
-        interrupt,
-        |row, w| {
-            let (oc, c) = (row / s.cx, row % s.cx);
-            w.fill(T::default());
-            let stride = g.stride()[2];
-            for n in 0..g.batch() {
-                let x = &x[((n * s.groups + oc / s.cy) * s.cx + c) * s.x_plane()..][..s.x_plane()];
-                let y = &y[(n * s.groups * s.cy + oc) * s.y_plane()..][..s.y_plane()];
-                rows(g, |tap, y0, x0, widths, w0| {
-                    let x = x[x0..].get(w0..).unwrap_or(&[]).iter().step_by(stride);
-                    w[tap] = y[y0..][widths]
-                        .iter()
-                        .zip(x)
-                        .fold(w[tap], |sum, (&y, &x)| sum.plus_product(y, x));
-                });
-            }
-        },
-    )
+    share(w, s.groups * s.cy * s.cx, products, threads, interrupt, |row, w| {
+        let (oc, c) = (row / s.cx, row % s.cx);
+        w.fill(T::default());
+        let stride = g.stride()[2];
+        for n in 0..g.batch() {
+            let x = &x[((n * s.groups + oc / s.cy) * s.cx + c) * s.x_plane()..][..s.x_plane()];
+            let y = &y[(n * s.groups * s.cy + oc) * s.y_plane()..][..s.y_plane()];
+            rows(g, |tap, y0, x0, widths, w0| {
+                let x = x[x0..].get(w0..).unwrap_or(&[]).iter().step_by(stride);
+                w[tap] = y[y0..][widths].iter().zip(x).fold(w[tap], |sum, (&y, &x)| sum.plus_product(y, x));
+            });
+        }
+    })
 }
 
 /// Adds `bias` to every element of its channel; for the exact sums of wide accumulators.

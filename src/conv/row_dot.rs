@@ -130,8 +130,7 @@ impl<E: Element> RowDot<'_, E> {
                 let y = &y[m * plane..][..plane];
                 let sums = &mut sums[(i * corr.c + c) * taps..][..taps];
                 for d in 0..n[0] {
-                    let first =
-                        ((outputs.first[0] + d) * corr.grid[1] + outputs.first[1]) * corr.grid[2];
+                    let first = ((outputs.first[0] + d) * corr.grid[1] + outputs.first[1]) * corr.grid[2];
                     let first = first + outputs.first[2];
                     let (y, y_pitch) = match as_accumulators(y) {
                         Some(y) => (&y[first..], corr.grid[2]),

@@ -16,9 +16,7 @@ impl Random {
         (self.next() >> 33) as usize % n
     }
     fn values(&mut self, n: usize) -> Vec<f64> {
-        (0..n)
-            .map(|_| (self.next() >> 40) as f64 / (1u64 << 23) as f64 - 1.0)
-            .collect()
+        (0..n).map(|_| (self.next() >> 40) as f64 / (1u64 << 23) as f64 - 1.0).collect()
     }
 }
 
@@ -58,8 +56,7 @@ fn geometry(r: &mut Random) -> Geometry {
             transposed,
         };
         if let Ok(geometry) = Geometry::new(&spec)
-            && geometry.output_len().max(geometry.input_len()) * weight[1] * geometry.taps()
-                < 2_000_000
+            && geometry.output_len().max(geometry.input_len()) * weight[1] * geometry.taps() < 2_000_000
         {
             return geometry;
         }
@@ -74,11 +71,8 @@ fn check<E: Element>(
     to: impl Fn(E) -> f64,
     eps: f64,
 ) {
-    let (nx, ny) = if g.transposed() {
-        (g.output_len(), g.input_len())
-    } else {
-        (g.input_len(), g.output_len())
-    };
+    let (nx, ny) =
+        if g.transposed() { (g.output_len(), g.input_len()) } else { (g.input_len(), g.output_len()) };
     let make = |r: &mut Random, n| -> (Vec<E>, Vec<f64>) {
         let stored: Vec<E> = r.values(n).into_iter().map(&from).collect();
         let exact = stored.iter().map(|&v| to(v)).collect();
@@ -101,12 +95,9 @@ fn check<E: Element>(
     };
     let never = &NeverInterrupt;
     let nan = || from(f64::NAN);
-    for (pass, threads) in [
-        (Pass::Forward, 1),
-        (Pass::Forward, 3),
-        (Pass::InputGrad, 1),
-        (Pass::InputGrad, 2),
-    ] {
+    for (pass, threads) in
+        [(Pass::Forward, 1), (Pass::Forward, 3), (Pass::InputGrad, 1), (Pass::InputGrad, 2)]
+    {
         let plan = Plan::<E>::new(g, pass, isa);
         let packed = plan.pack(&w, threads, never).unwrap();
         let (source, exact, n, channels) = match pass {
@@ -115,40 +106,20 @@ fn check<E: Element>(
         };
         let mut out = vec![nan(); n];
         let mut want = vec![0.0; n];
-        plan.run(
-            &packed,
-            source,
-            Some(&bias[..channels]),
-            &mut out,
-            threads,
-            never,
-        )
-        .unwrap();
+        plan.run(&packed, source, Some(&bias[..channels]), &mut out, threads, never).unwrap();
         let bias = Some(&bd[..channels]);
         match pass {
             Pass::Forward => reference::forward(g, exact, &wd, bias, &mut want, 1, never).unwrap(),
             _ => reference::input_grad(g, exact, &wd, bias, &mut want, 1, never).unwrap(),
         }
-        compare(
-            &format!("{pass:?}"),
-            &out,
-            &want,
-            g.weight_len() / channels,
-            &plan.explain(1).kernel,
-        );
+        compare(&format!("{pass:?}"), &out, &want, g.weight_len() / channels, &plan.explain(1).kernel);
     }
     let plan = Plan::<E>::new(g, Pass::WeightGrad, isa);
     let mut out = vec![nan(); w.len()];
     let mut want = vec![0.0; w.len()];
     plan.run_weight_grad(&x, &y, &mut out, 2, never).unwrap();
     reference::weight_grad(g, &xd, &yd, &mut want, 1, never).unwrap();
-    compare(
-        "WeightGrad",
-        &out,
-        &want,
-        ny / g.y_channels(),
-        &plan.explain(1).kernel,
-    );
+    compare("WeightGrad", &out, &want, ny / g.y_channels(), &plan.explain(1).kernel);
 }
 
 #[test]
@@ -162,14 +133,7 @@ fn all_passes_match_the_reference_on_every_instruction_set() {
         }
         for _ in 0..60 {
             let g = geometry(&mut r);
-            check::<half::f16>(
-                &g,
-                isa,
-                &mut r,
-                half::f16::from_f64,
-                half::f16::to_f64,
-                1e-3,
-            );
+            check::<half::f16>(&g, isa, &mut r, half::f16::from_f64, half::f16::to_f64, 1e-3);
         }
     }
 }

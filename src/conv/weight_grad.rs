@@ -11,7 +11,7 @@
 //! image. Sums of one band are added to the result band by band (two levels, so that rounding errors grow with the
 //! square root of the band), in an order that depends on the geometry alone: the bits do not depend on threads.
 
-use super::band::{BandPlan, Box3};
+use super::band::{BandPlan, BandSpec, Box3, FIRST_LEVEL};
 use super::correlation::Correlation;
 use super::plan::even_parts;
 use super::row_dot::RowDot;
@@ -69,13 +69,9 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let span = |n: usize, d: usize| {
             (n - 1) * geometry.stride()[d] + (geometry.kernel()[d] - 1) * geometry.dilation()[d] + 1
         };
-        let spread = (0..3)
-            .map(|d| span(corr.grid[d].min(8), d) as f64 / corr.grid[d].min(8) as f64)
-            .product::<f64>();
-        let last_bytes = (0..3)
-            .map(|d| span(1, d))
-            .product::<usize>()
-            .saturating_mul(corr.c * size);
+        let spread =
+            (0..3).map(|d| span(corr.grid[d].min(8), d) as f64 / corr.grid[d].min(8) as f64).product::<f64>();
+        let last_bytes = (0..3).map(|d| span(1, d)).product::<usize>().saturating_mul(corr.c * size);
         let form = if corr.c * corr.m <= 128 {
             Form::Dots
         } else if 2 * corr.c >= lanes && spread <= 2.0 * taps as f64 && last_bytes <= IMAGE_BYTES {
@@ -87,7 +83,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             Form::Last => corr.c.next_multiple_of(lanes),
             _ => (corr.c * taps).next_multiple_of(lanes),
         };
-        let mut band = BandPlan::new(corr, size, lanes, false, 1);
+        let spec = BandSpec { element: size, tile: lanes, direct: false, budget: FIRST_LEVEL, least: 1 };
+        let mut band = BandPlan::new(corr, &spec);
         if form != Form::Dots {
             let fits = |size: [usize; 3]| {
                 let pixels: usize = size.iter().product();
@@ -113,34 +110,14 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             for d in 0..3 {
                 band.count[d] = corr.grid[d].div_ceil(band.size[d]);
             }
-        } else if band.size.iter().product::<usize>() > 1 << 16 {
-            // One channel of a large image: bands of all its columns would be long sums.
-            band = BandPlan::new(
-                corr,
-                size,
-                lanes,
-                false,
-                corr.grid.iter().product::<usize>() >> 14,
-            );
         }
-        WeightGrad {
-            geometry,
-            corr,
-            kernels,
-            form,
-            width,
-            band,
-        }
+        WeightGrad { geometry, corr, kernels, form, width, band }
     }
 
     /// Rows and vectors of the largest tile.
     pub(crate) fn tile(&self) -> (usize, usize) {
-        let tallest = self
-            .kernels
-            .pv
-            .iter()
-            .rposition(|row| row.iter().any(Option::is_some))
-            .map_or(1, |i| i + 1);
+        let tallest =
+            self.kernels.pv.iter().rposition(|row| row.iter().any(Option::is_some)).map_or(1, |i| i + 1);
         (tallest, Kernels::vectors(&self.kernels.pv, tallest))
     }
 
@@ -165,17 +142,9 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             }
             Form::Last => {
                 let positions: usize = self.positions(self.band.size).iter().product();
-                [
-                    (positions + 1) * self.width,
-                    pixels * rows,
-                    tall * vectors * self.kernels.lanes,
-                ]
+                [(positions + 1) * self.width, pixels * rows, tall * vectors * self.kernels.lanes]
             }
-            Form::Rows => [
-                pixels * self.width,
-                pixels * rows,
-                tall * vectors * self.kernels.lanes,
-            ],
+            Form::Rows => [pixels * self.width, pixels * rows, tall * vectors * self.kernels.lanes],
         }
         .map(|n| n.next_multiple_of(16))
     }
@@ -184,11 +153,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
     pub(crate) fn rows_per_task(&self, threads: usize) -> usize {
         let (tall, _) = self.tile();
         let tall = if self.form == Form::Dots { 1 } else { tall };
-        let wanted = if threads == 1 {
-            1
-        } else {
-            (2 * threads).div_ceil(self.geometry.groups())
-        };
+        let wanted = if threads == 1 { 1 } else { (2 * threads).div_ceil(self.geometry.groups()) };
         let cached = (256 * 1024 / (PIXELS * size_of::<E::Acc>())).max(tall);
         self.corr
             .m
@@ -220,24 +185,17 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
         let products = corr.products() as f64 * groups as f64;
         let lanes = self.kernels.lanes as f64;
-        let threads = threads
-            .min((products * batch as f64 / (1.5e6 * lanes / 16.0)) as usize)
-            .max(1);
+        let threads = threads.min((products * batch as f64 / (1.5e6 * lanes / 16.0)) as usize).max(1);
         let rows = self.rows_per_task(threads);
-        let tasks: Vec<(usize, usize, usize)> = (0..groups)
-            .flat_map(|g| even_parts(corr.m, rows).map(move |(m0, n)| (g, m0, n)))
-            .collect();
+        let tasks: Vec<(usize, usize, usize)> =
+            (0..groups).flat_map(|g| even_parts(corr.m, rows).map(move |(m0, n)| (g, m0, n))).collect();
         let sizes = self.scratch(tasks.iter().map(|task| task.2).max().unwrap_or(1));
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
         let offsets = self.offsets();
         let steps = batch * self.band.bands();
         let per_step = products / self.band.bands() as f64;
-        let region =
-            ((REGION_PRODUCTS * lanes * threads as f64 / per_step) as usize).clamp(1, steps.max(1));
-        let (x_plane, y_plane) = (
-            corr.source.iter().product::<usize>(),
-            corr.grid.iter().product::<usize>(),
-        );
+        let region = ((REGION_PRODUCTS * lanes * threads as f64 / per_step) as usize).clamp(1, steps.max(1));
+        let (x_plane, y_plane) = (corr.source.iter().product::<usize>(), corr.grid.iter().product::<usize>());
         {
             let output = Output::new(sums.as_mut_slice());
             let failed = std::sync::OnceLock::new();
@@ -250,8 +208,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                         let (image, rest) = scratch.split_at_mut(sizes[0]);
                         let (packed, tile) = rest.split_at_mut(sizes[1]);
                         for step in first..(first + region).min(steps) {
-                            let (sample, index) =
-                                (step / self.band.bands(), step % self.band.bands());
+                            let (sample, index) = (step / self.band.bands(), step % self.band.bands());
                             let unit = sample * groups + g;
                             let x = &x[unit * corr.c * x_plane..][..corr.c * x_plane];
                             let y = &y[unit * corr.m * y_plane..][..corr.m * y_plane];
@@ -279,11 +236,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         for (row, w) in w.chunks_exact_mut(corr.c * taps).enumerate() {
             let sums = &sums[row * columns..][..columns];
             for (i, w) in w.iter_mut().enumerate() {
-                let at = if self.form == Form::Last {
-                    i % taps * self.width + i / taps
-                } else {
-                    i
-                };
+                let at = if self.form == Form::Last { i % taps * self.width + i / taps } else { i };
                 *w = E::narrow(sums[at]);
             }
         }
@@ -302,11 +255,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                 .collect(),
             Form::Last => (0..g.taps())
                 .map(|t| {
-                    let at = [
-                        t / (kernel[1] * kernel[2]),
-                        t / kernel[2] % kernel[1],
-                        t % kernel[2],
-                    ];
+                    let at = [t / (kernel[1] * kernel[2]), t / kernel[2] % kernel[1], t % kernel[2]];
                     let at = [0, 1, 2].map(|d| at[d] * g.dilation()[d]);
                     (self.position(at, size) * self.width) as u32
                 })
@@ -340,20 +289,16 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             for h in 0..n[1] {
                 for w in 0..n[2] {
                     let at = match self.form {
-                        Form::Last => self.position(
-                            [d * g.stride()[0], h * g.stride()[1], w * g.stride()[2]],
-                            size,
-                        ),
+                        Form::Last => {
+                            self.position([d * g.stride()[0], h * g.stride()[1], w * g.stride()[2]], size)
+                        }
                         _ => table.len(),
                     };
                     table.push((at * self.width) as u32);
                 }
             }
         }
-        let off = Offsets {
-            table: &table,
-            largest: table.last().copied().unwrap_or(0),
-        };
+        let off = Offsets { table: &table, largest: table.last().copied().unwrap_or(0) };
         match self.form {
             Form::Last => self.fill_last(x, &outputs, size, image),
             _ => self.fill_rows(x, &outputs, image),
@@ -371,10 +316,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                     self.kernels.run_pv(count, wide, packed, from, off, tile);
                     for i in 0..count {
                         let to = (r0 + i) * columns + b * self.width + v0 * lanes;
-                        add_into(
-                            &mut sums[to..to + wide * lanes],
-                            &tile[i * wide * lanes..][..wide * lanes],
-                        );
+                        add_into(&mut sums[to..to + wide * lanes], &tile[i * wide * lanes..][..wide * lanes]);
                     }
                 }
             }
@@ -416,8 +358,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
     fn fill_last(&self, x: &[E], outputs: &Box3, size: [usize; 3], image: &mut [E::Acc]) {
         let (g, source, width) = (self.geometry, self.corr.source, self.width);
         let plane: usize = source.iter().product();
-        let first = [0, 1, 2]
-            .map(|d| (outputs.first[d] * g.stride()[d]) as isize - g.pad_low()[d] as isize);
+        let first = [0, 1, 2].map(|d| (outputs.first[d] * g.stride()[d]) as isize - g.pad_low()[d] as isize);
         let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
         let used = self.positions(n);
         let low = (-first[2]).clamp(0, used[2] as isize) as usize;
@@ -426,8 +367,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             for h in 0..used[1] {
                 let to = &mut image[self.position([d, h, 0], size) * width..][..used[2] * width];
                 let (at_d, at_h) = (first[0] + d as isize, first[1] + h as isize);
-                let inside = (0..source[0] as isize).contains(&at_d)
-                    && (0..source[1] as isize).contains(&at_h);
+                let inside =
+                    (0..source[0] as isize).contains(&at_d) && (0..source[1] as isize).contains(&at_h);
                 if !inside || low == high {
                     to.fill(Default::default());
                     continue;
@@ -442,12 +383,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                         let mut done = low;
                         while done + 8 <= high {
                             let from = &x[c0 * plane + row + done - low..];
-                            self.kernels.transpose_block(
-                                from,
-                                plane,
-                                &mut to[done * width + c0..],
-                                width,
-                            );
+                            self.kernels.transpose_block(from, plane, &mut to[done * width + c0..], width);
                             done += 8;
                         }
                         for c in c0..c0 + 8 {
@@ -473,9 +409,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let plane: usize = source.iter().product();
         let (kernel, stride, dilation, pad) = (g.kernel(), g.stride(), g.dilation(), g.pad_low());
         let mut image = image.chunks_exact_mut(width);
-        let at = |d: usize, o: usize, t: usize| {
-            (o * stride[d] + t * dilation[d]) as isize - pad[d] as isize
-        };
+        let at = |d: usize, o: usize, t: usize| (o * stride[d] + t * dilation[d]) as isize - pad[d] as isize;
         for od in outputs.first[0]..outputs.end[0] {
             for oh in outputs.first[1]..outputs.end[1] {
                 for ow in outputs.first[2]..outputs.end[2] {
@@ -498,11 +432,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                                     let w = at(2, ow, tw);
                                     let inside = whole && (0..source[2] as isize).contains(&w);
                                     let slot = slot.next().expect("a lane for every tap");
-                                    *slot = if inside {
-                                        x[row + w as usize].widen()
-                                    } else {
-                                        E::Acc::default()
-                                    };
+                                    *slot =
+                                        if inside { x[row + w as usize].widen() } else { E::Acc::default() };
                                 }
                             }
                         }

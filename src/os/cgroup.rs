@@ -44,11 +44,7 @@ impl Mount {
             ("cgroup", options) if options.split(',').any(|option| option == "cpu") => Version::One,
             _ => return None,
         };
-        Some(Mount {
-            version,
-            top: top.into(),
-            point: point.into(),
-        })
+        Some(Mount { version, top: top.into(), point: point.into() })
     }
 
     /// The group that a line of /proc/self/cgroup (`id:controllers:group`) names, if it is of this hierarchy.
@@ -65,16 +61,10 @@ impl Mount {
     fn smallest(&self, root: &Path, group: &Path) -> Option<f64> {
         // A group outside of what is mounted cannot be looked up: the mount's own is the nearest.
         let below = group.strip_prefix(&self.top).unwrap_or(Path::new(""));
-        let below = if below.components().any(|part| part.as_os_str() == "..") {
-            Path::new("")
-        } else {
-            below
-        };
+        let below =
+            if below.components().any(|part| part.as_os_str() == "..") { Path::new("") } else { below };
         let top = root.join(self.point.strip_prefix("/").ok()?);
-        below
-            .ancestors()
-            .filter_map(|part| self.limit(&top.join(part)))
-            .reduce(f64::min)
+        below.ancestors().filter_map(|part| self.limit(&top.join(part))).reduce(f64::min)
     }
 
     fn limit(&self, directory: &Path) -> Option<f64> {
@@ -88,25 +78,15 @@ impl Mount {
             }
         };
         // "max" and -1 stand for no limit.
-        let (quota, period) = (
-            quota.trim().parse::<u64>().ok()?,
-            period.trim().parse::<u64>().ok()?,
-        );
+        let (quota, period) = (quota.trim().parse::<u64>().ok()?, period.trim().parse::<u64>().ok()?);
         (period > 0).then(|| quota as f64 / period as f64)
     }
 }
 
 /// Undoes the octal escapes of white space and backslashes in mountinfo.
 fn unescape(text: &str) -> String {
-    let pairs = [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ];
-    pairs.iter().fold(text.to_owned(), |text, (escape, plain)| {
-        text.replace(escape, plain)
-    })
+    let pairs = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    pairs.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
 #[cfg(test)]
@@ -121,11 +101,8 @@ mod tests {
     impl Root {
         fn new(groups: &str, mounts: &str) -> Root {
             static COUNT: AtomicUsize = AtomicUsize::new(0);
-            let name = format!(
-                "rsconv-cgroup-{}-{}",
-                std::process::id(),
-                COUNT.fetch_add(1, Ordering::Relaxed)
-            );
+            let name =
+                format!("rsconv-cgroup-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let root = Root(std::env::temp_dir().join(name));
             root.file("proc/self/cgroup", groups);
             root.file("proc/self/mountinfo", mounts);
@@ -173,14 +150,8 @@ mod tests {
         root.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
         root.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
         assert_eq!(root.quota(), None);
-        root.file(
-            "sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us",
-            "125000\n",
-        );
-        root.file(
-            "sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us",
-            "50000\n",
-        );
+        root.file("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us", "125000\n");
+        root.file("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us", "50000\n");
         assert_eq!(root.quota(), Some(2.5));
     }
 
@@ -192,10 +163,7 @@ mod tests {
         root.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000");
         assert_eq!(root.quota(), Some(3.0));
         root.file("sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_quota_us", "50000");
-        root.file(
-            "sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_period_us",
-            "100000",
-        );
+        root.file("sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_period_us", "100000");
         assert_eq!(root.quota(), Some(0.5));
         // A group outside of the mount, as seen across cgroup namespaces.
         root.file("proc/self/cgroup", "3:cpu,cpuacct:/../other\n");
@@ -215,10 +183,7 @@ mod tests {
     #[test]
     fn damaged_or_missing_files_are_no_limit() {
         assert_eq!(Root::new("0::/\n", "").quota(), None);
-        assert_eq!(
-            Root::new("nonsense\n", "nonsense\n1 2 3 - cgroup2\n").quota(),
-            None
-        );
+        assert_eq!(Root::new("nonsense\n", "nonsense\n1 2 3 - cgroup2\n").quota(), None);
         let root = Root::new("0::/\n", V2);
         for text in ["", "max", "-5 100000", "100000 0", "many 100000"] {
             root.file("sys/fs/cgroup/cpu.max", text);

@@ -3,9 +3,7 @@
 use super::errors::to_python;
 use crate::error::Error;
 use half::f16;
-use numpy::{
-    PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
-};
+use numpy::{PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -43,19 +41,12 @@ impl Kind {
 
     /// NumPy's name.
     pub(super) fn name(self) -> &'static str {
-        Kind::ALL
-            .iter()
-            .find(|entry| entry.0 == self)
-            .expect("every kind is listed")
-            .1
+        Kind::ALL.iter().find(|entry| entry.0 == self).expect("every kind is listed").1
     }
 
     /// The kind with a NumPy name.
     pub(super) fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL
-            .iter()
-            .find(|entry| entry.1 == name)
-            .map(|entry| entry.0)
+        Kind::ALL.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
     fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Kind> {
@@ -123,15 +114,11 @@ impl<'py> Input<'py> {
         } else {
             static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
             let copy = COPY.get_or_try_init(py, || {
-                py.import("numpy")
-                    .and_then(|numpy| numpy.getattr("array"))
-                    .map(Bound::unbind)
+                py.import("numpy").and_then(|numpy| numpy.getattr("array")).map(Bound::unbind)
             })?;
             let kwargs = pyo3::types::PyDict::new(py);
             kwargs.set_item("order", "C")?;
-            copy.bind(py)
-                .call((array, kind.name()), Some(&kwargs))?
-                .cast_into::<PyUntypedArray>()?
+            copy.bind(py).call((array, kind.name()), Some(&kwargs))?.cast_into::<PyUntypedArray>()?
         };
         Ok(Input { array, kind })
     }
@@ -164,11 +151,7 @@ impl<'py> Input<'py> {
 fn data(array: &Bound<'_, PyUntypedArray>) -> *mut u8 {
     // SAFETY: any array has a data pointer, whatever its elements; it is only asked for, not read.
     let data = unsafe { array.cast_unchecked::<PyArrayDyn<u8>>() }.data();
-    if data.is_null() {
-        std::ptr::dangling_mut::<u64>().cast()
-    } else {
-        data
-    }
+    if data.is_null() { std::ptr::dangling_mut::<u64>().cast() } else { data }
 }
 
 fn is_aligned(array: &Bound<'_, PyUntypedArray>) -> bool {
@@ -177,10 +160,7 @@ fn is_aligned(array: &Bound<'_, PyUntypedArray>) -> bool {
 
 /// NumPy's name of an array's type.
 pub(super) fn dtype_name(array: &Bound<'_, PyUntypedArray>) -> String {
-    array
-        .dtype()
-        .str()
-        .map_or_else(|_| "?".into(), |name| name.to_string())
+    array.dtype().str().map_or_else(|_| "?".into(), |name| name.to_string())
 }
 
 /// Where a result goes: a new array, or the caller's.
@@ -200,10 +180,7 @@ impl<'py> Out<'py> {
         inputs: &[(&str, &Input<'py>)],
     ) -> PyResult<Self> {
         let Some(out) = out else {
-            return Ok(Out {
-                array: empty(py, shape, kind)?,
-                copy_to: None,
-            });
+            return Ok(Out { array: empty(py, shape, kind)?, copy_to: None });
         };
         let refuse = |error: Error| Err(to_python(py, error));
         if Kind::of(out) != Some(kind) || out.dtype().is_native_byteorder() == Some(false) {
@@ -219,14 +196,8 @@ impl<'py> Out<'py> {
                 out.shape()
             )));
         }
-        if !out
-            .getattr("flags")?
-            .getattr("writeable")?
-            .extract::<bool>()?
-        {
-            return refuse(Error::Argument(format!(
-                "out of shape {shape:?} is read-only"
-            )));
+        if !out.getattr("flags")?.getattr("writeable")?.extract::<bool>()? {
+            return refuse(Error::Argument(format!("out of shape {shape:?} is read-only")));
         }
         for (name, input) in inputs {
             let (start, end) = input.bytes();
@@ -239,15 +210,9 @@ impl<'py> Out<'py> {
             }
         }
         if out.is_c_contiguous() && is_aligned(out) {
-            return Ok(Out {
-                array: out.clone(),
-                copy_to: None,
-            });
+            return Ok(Out { array: out.clone(), copy_to: None });
         }
-        Ok(Out {
-            array: empty(py, shape, kind)?,
-            copy_to: Some(out.clone()),
-        })
+        Ok(Out { array: empty(py, shape, kind)?, copy_to: Some(out.clone()) })
     }
 
     /// The elements, to be written.
@@ -262,10 +227,7 @@ impl<'py> Out<'py> {
         let Some(out) = self.copy_to else {
             return Ok(self.array);
         };
-        self.array
-            .py()
-            .import("numpy")?
-            .call_method1("copyto", (&out, &self.array))?;
+        self.array.py().import("numpy")?.call_method1("copyto", (&out, &self.array))?;
         Ok(out)
     }
 }
@@ -284,29 +246,17 @@ fn extent(array: &Bound<'_, PyUntypedArray>) -> (usize, usize) {
     (low as usize, high as usize)
 }
 
-fn empty<'py>(
-    py: Python<'py>,
-    shape: &[usize],
-    kind: Kind,
-) -> PyResult<Bound<'py, PyUntypedArray>> {
+fn empty<'py>(py: Python<'py>, shape: &[usize], kind: Kind) -> PyResult<Bound<'py, PyUntypedArray>> {
     static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static DTYPES: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let empty = EMPTY.get_or_try_init(py, || {
-        py.import("numpy")
-            .and_then(|numpy| numpy.getattr("empty"))
-            .map(Bound::unbind)
+        py.import("numpy").and_then(|numpy| numpy.getattr("empty")).map(Bound::unbind)
     })?;
     let dtypes = DTYPES.get_or_try_init(py, || {
         let dtype = py.import("numpy")?.getattr("dtype")?;
-        Kind::ALL
-            .iter()
-            .map(|entry| dtype.call1((entry.1,)).map(Bound::unbind))
-            .collect::<PyResult<_>>()
+        Kind::ALL.iter().map(|entry| dtype.call1((entry.1,)).map(Bound::unbind)).collect::<PyResult<_>>()
     })?;
-    let dtype = &dtypes[Kind::ALL
-        .iter()
-        .position(|entry| entry.0 == kind)
-        .expect("every kind is listed")];
+    let dtype = &dtypes[Kind::ALL.iter().position(|entry| entry.0 == kind).expect("every kind is listed")];
     let shape_tuple = pyo3::types::PyTuple::new(py, shape)?;
     match empty.bind(py).call1((shape_tuple, dtype)) {
         Ok(array) => Ok(array.cast_into::<PyUntypedArray>()?),

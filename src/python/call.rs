@@ -41,16 +41,11 @@ pub(super) fn run<R>(py: Python<'_>, f: impl FnOnce(&dyn Interrupt) -> Result<R>
     let (result, raised) = py
         .detach(move || {
             let f = f.into();
-            let signals = Signals {
-                raised: RefCell::new(None),
-            };
+            let signals = Signals { raised: RefCell::new(None) };
             let result = catch_unwind(AssertUnwindSafe(|| f(&signals))).unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<String>().cloned();
-                let text =
-                    text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
-                Err(Error::Internal(
-                    text.unwrap_or_else(|| "a panic without a message".into()),
-                ))
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+                Err(Error::Internal(text.unwrap_or_else(|| "a panic without a message".into())))
             });
             Ungil((result, signals.raised.into_inner()))
         })

@@ -18,16 +18,9 @@ fn ints(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     if let Ok(one) = value.extract::<i64>() {
         return Ok(vec![one]);
     }
-    let refuse = || {
-        PyTypeError::new_err(format!(
-            "{name} must be an int or a tuple of ints, but got {name}={value}"
-        ))
-    };
-    value
-        .try_iter()
-        .map_err(|_| refuse())?
-        .map(|item| item?.extract().map_err(|_| refuse()))
-        .collect()
+    let refuse =
+        || PyTypeError::new_err(format!("{name} must be an int or a tuple of ints, but got {name}={value}"));
+    value.try_iter().map_err(|_| refuse())?.map(|item| item?.extract().map_err(|_| refuse())).collect()
 }
 
 /// A name, an int, a sequence of ints, or a sequence of (low, high) pairs.
@@ -49,16 +42,11 @@ fn padding(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Padding> {
             return Ok((one, one));
         }
         if item.is_instance_of::<PyTuple>() || item.is_instance_of::<PyList>() {
-            return item
-                .extract::<[i64; 2]>()
-                .map(|[low, high]| (low, high))
-                .map_err(|_| refuse());
+            return item.extract::<[i64; 2]>().map(|[low, high]| (low, high)).map_err(|_| refuse());
         }
         Err(refuse())
     };
-    Ok(Padding::Explicit(
-        items.map(|item| pair(item?)).collect::<PyResult<_>>()?,
-    ))
+    Ok(Padding::Explicit(items.map(|item| pair(item?)).collect::<PyResult<_>>()?))
 }
 
 fn tuple<'py>(py: Python<'py>, values: &[usize]) -> PyResult<Bound<'py, PyTuple>> {
@@ -93,8 +81,7 @@ impl Geometry {
             weight: &weight_shape,
             bias: bias_shape.as_deref(),
             stride: &list("stride", stride, 1)?,
-            padding: padding
-                .map_or_else(|| Ok(Padding::Valid), |value| self::padding(py, value))?,
+            padding: padding.map_or_else(|| Ok(Padding::Valid), |value| self::padding(py, value))?,
             output_padding: &list("output_padding", output_padding, 0)?,
             groups,
             dilation: &list("dilation", dilation, 1)?,
@@ -102,21 +89,16 @@ impl Geometry {
         };
         // A transposed convolution without padding is `Valid` too.
         let spec = match spec.padding {
-            Padding::Valid if transposed && padding.is_none() => ConvSpec {
-                padding: Padding::Explicit(vec![(0, 0)]),
-                ..spec
-            },
+            Padding::Valid if transposed && padding.is_none() => {
+                ConvSpec { padding: Padding::Explicit(vec![(0, 0)]), ..spec }
+            }
             _ => spec,
         };
-        Ok(Geometry {
-            core: Core::new(&spec).map_err(|error| to_python(py, error))?,
-        })
+        Ok(Geometry { core: Core::new(&spec).map_err(|error| to_python(py, error))? })
     }
 
     fn without_padding(&self) -> Geometry {
-        Geometry {
-            core: self.core.without_padding(),
-        }
+        Geometry { core: self.core.without_padding() }
     }
 
     #[getter]
@@ -150,12 +132,7 @@ impl Geometry {
     #[getter]
     fn padding<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let (low, high) = (self.core.pad_low(), self.core.pad_high());
-        PyTuple::new(
-            py,
-            (3 - self.core.rank()..3)
-                .map(|d| (low[d], high[d]))
-                .collect::<Vec<_>>(),
-        )
+        PyTuple::new(py, (3 - self.core.rank()..3).map(|d| (low[d], high[d])).collect::<Vec<_>>())
     }
     #[getter]
     fn dilation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -179,9 +156,7 @@ impl Geometry {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other
-            .cast::<Geometry>()
-            .is_ok_and(|other| other.get().core == self.core)
+        other.cast::<Geometry>().is_ok_and(|other| other.get().core == self.core)
     }
 
     fn __hash__(&self) -> u64 {

@@ -86,20 +86,12 @@ fn plan<E: Element>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
 
 /// The forward pass of a geometry that may be transposed.
 fn forward_pass(geometry: &Core) -> Pass {
-    if geometry.transposed() {
-        Pass::InputGrad
-    } else {
-        Pass::Forward
-    }
+    if geometry.transposed() { Pass::InputGrad } else { Pass::Forward }
 }
 
 /// The input gradient of a geometry that may be transposed.
 fn input_grad_pass(geometry: &Core) -> Pass {
-    if geometry.transposed() {
-        Pass::Forward
-    } else {
-        Pass::InputGrad
-    }
+    if geometry.transposed() { Pass::Forward } else { Pass::InputGrad }
 }
 
 /// Refuses arrays of different types, naming both.
@@ -108,12 +100,8 @@ fn same_kind(py: Python<'_>, a: (&str, Kind), b: (&str, Kind)) -> PyResult<()> {
         return Ok(());
     }
     let capital = a.0[..1].to_uppercase() + &a.0[1..];
-    let text = format!(
-        "{capital} type ({}) and {} type ({}) should be the same",
-        a.1.name(),
-        b.0,
-        b.1.name()
-    );
+    let text =
+        format!("{capital} type ({}) and {} type ({}) should be the same", a.1.name(), b.0, b.1.name());
     Err(to_python(py, Error::Dtype(text)))
 }
 
@@ -168,11 +156,7 @@ packable!(f16: F16, f32: F32, f64: F64);
 #[pymethods]
 impl PackedWeight {
     #[new]
-    fn new(
-        py: Python<'_>,
-        geometry: &Geometry,
-        w: &Bound<'_, PyUntypedArray>,
-    ) -> PyResult<PackedWeight> {
+    fn new(py: Python<'_>, geometry: &Geometry, w: &Bound<'_, PyUntypedArray>) -> PyResult<PackedWeight> {
         let w = Input::new("weight", w)?;
         same_shape(py, "weight", w.shape(), &geometry.core.weight_shape())?;
         let (packed, bytes) = by_float!(w.kind, E => {
@@ -185,11 +169,7 @@ impl PackedWeight {
             let (start, end) = w.bytes();
             (AnyPacked::Plain(copy.unbind()), end - start)
         });
-        Ok(PackedWeight {
-            packed,
-            kind: w.kind,
-            bytes,
-        })
+        Ok(PackedWeight { packed, kind: w.kind, bytes })
     }
 
     #[getter]
@@ -223,10 +203,7 @@ pub(super) fn conv<'py>(
             let held = packed.get();
             // Integers are packed as plain arrays.
             match &held.packed {
-                AnyPacked::Plain(array) => (
-                    Weight::Array(Input::new("weight", array.bind(py))?),
-                    held.kind,
-                ),
+                AnyPacked::Plain(array) => (Weight::Array(Input::new("weight", array.bind(py))?), held.kind),
                 _ => (Weight::Packed(held), held.kind),
             }
         }
@@ -297,20 +274,11 @@ pub(super) fn conv_input_grad<'py>(
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let core = &geometry.core;
-    let (w, y) = (
-        Input::new("weight", w)?,
-        Input::new("grad_output", grad_output)?,
-    );
+    let (w, y) = (Input::new("weight", w)?, Input::new("grad_output", grad_output)?);
     same_kind(py, ("grad_output", y.kind), ("weight", w.kind))?;
     same_shape(py, "weight", w.shape(), &core.weight_shape())?;
     same_shape(py, "grad_output", y.shape(), &core.output_shape())?;
-    let mut out = Out::new(
-        py,
-        out,
-        &core.input_shape(),
-        y.kind,
-        &[("weight", &w), ("grad_output", &y)],
-    )?;
+    let mut out = Out::new(py, out, &core.input_shape(), y.kind, &[("weight", &w), ("grad_output", &y)])?;
     let threads = threads::num_threads();
     by_float!(y.kind, E => {
         let plan = plan::<E>(core, input_grad_pass(core)).map_err(|e| to_python(py, e))?;
@@ -340,20 +308,11 @@ pub(super) fn conv_weight_grad<'py>(
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let core = &geometry.core;
-    let (x, y) = (
-        Input::new("input", x)?,
-        Input::new("grad_output", grad_output)?,
-    );
+    let (x, y) = (Input::new("input", x)?, Input::new("grad_output", grad_output)?);
     same_kind(py, ("input", x.kind), ("grad_output", y.kind))?;
     same_shape(py, "input", x.shape(), &core.input_shape())?;
     same_shape(py, "grad_output", y.shape(), &core.output_shape())?;
-    let mut out = Out::new(
-        py,
-        out,
-        &core.weight_shape(),
-        x.kind,
-        &[("input", &x), ("grad_output", &y)],
-    )?;
+    let mut out = Out::new(py, out, &core.weight_shape(), x.kind, &[("input", &x), ("grad_output", &y)])?;
     let threads = threads::num_threads();
     // The sides of the direct convolution.
     let (x, y) = if core.transposed() { (y, x) } else { (x, y) };
@@ -384,17 +343,13 @@ pub(super) fn explain<'py>(
         "input_grad" => input_grad_pass(core),
         "weight_grad" => Pass::WeightGrad,
         _ => {
-            let text = format!(
-                "which must be 'forward', 'input_grad' or 'weight_grad', but got which='{which}'"
-            );
+            let text =
+                format!("which must be 'forward', 'input_grad' or 'weight_grad', but got which='{which}'");
             return Err(refuse(Error::Argument(text)));
         }
     };
-    let kind = Kind::from_name(dtype).ok_or_else(|| {
-        refuse(Error::Dtype(format!(
-            "type {dtype} is not one that convolution supports"
-        )))
-    })?;
+    let kind = Kind::from_name(dtype)
+        .ok_or_else(|| refuse(Error::Dtype(format!("type {dtype} is not one that convolution supports"))))?;
     let threads = threads::num_threads();
     let dict = PyDict::new(py);
     by_float!(kind, E => {

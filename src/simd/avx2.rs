@@ -13,12 +13,7 @@ pub(crate) struct F64x4;
 
 #[inline(always)]
 unsafe fn mask32(n: usize) -> __m256i {
-    unsafe {
-        _mm256_cmpgt_epi32(
-            _mm256_set1_epi32(n as i32),
-            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-        )
-    }
+    unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
 }
 
 #[inline(always)]
@@ -37,22 +32,10 @@ pub(crate) unsafe fn transpose8_f32(src: *const f32, src_ld: usize, dst: *mut f3
         let (a2, a3) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
         let (a4, a5) = (_mm256_unpacklo_ps(r4, r5), _mm256_unpackhi_ps(r4, r5));
         let (a6, a7) = (_mm256_unpacklo_ps(r6, r7), _mm256_unpackhi_ps(r6, r7));
-        let (b0, b1) = (
-            _mm256_shuffle_ps::<0x44>(a0, a2),
-            _mm256_shuffle_ps::<0xee>(a0, a2),
-        );
-        let (b2, b3) = (
-            _mm256_shuffle_ps::<0x44>(a1, a3),
-            _mm256_shuffle_ps::<0xee>(a1, a3),
-        );
-        let (b4, b5) = (
-            _mm256_shuffle_ps::<0x44>(a4, a6),
-            _mm256_shuffle_ps::<0xee>(a4, a6),
-        );
-        let (b6, b7) = (
-            _mm256_shuffle_ps::<0x44>(a5, a7),
-            _mm256_shuffle_ps::<0xee>(a5, a7),
-        );
+        let (b0, b1) = (_mm256_shuffle_ps::<0x44>(a0, a2), _mm256_shuffle_ps::<0xee>(a0, a2));
+        let (b2, b3) = (_mm256_shuffle_ps::<0x44>(a1, a3), _mm256_shuffle_ps::<0xee>(a1, a3));
+        let (b4, b5) = (_mm256_shuffle_ps::<0x44>(a4, a6), _mm256_shuffle_ps::<0xee>(a4, a6));
+        let (b6, b7) = (_mm256_shuffle_ps::<0x44>(a5, a7), _mm256_shuffle_ps::<0xee>(a5, a7));
         let store = |i: usize, v: __m256| _mm256_storeu_ps(dst.add(i * dst_ld), v);
         store(0, _mm256_permute2f128_ps::<0x20>(b0, b4));
         store(1, _mm256_permute2f128_ps::<0x20>(b1, b5));
@@ -128,9 +111,7 @@ impl Simd for F32x8 {
             // The second load starts one element early, so that it ends with the last element wanted.
             let (low, high) = (_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(7)));
             let mixed = _mm256_shuffle_ps::<0b11_01_10_00>(low, high);
-            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(
-                mixed,
-            )))
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(mixed)))
         }
     }
 }

@@ -66,8 +66,7 @@ impl Simd for F32x16 {
     unsafe fn store_interleaved(p: *mut f32, a: __m512, b: __m512) {
         unsafe {
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            let high =
-                _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
             _mm512_storeu_ps(p, _mm512_permutex2var_ps(a, low, b));
             _mm512_storeu_ps(p.add(16), _mm512_permutex2var_ps(a, high, b));
         }

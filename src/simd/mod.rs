@@ -148,16 +148,10 @@ impl Isa {
         let all = Isa::available();
         match knobs::isa() {
             None => Ok(all[0]),
-            Some(name) => all
-                .iter()
-                .copied()
-                .find(|isa| isa.name() == name)
-                .ok_or_else(|| {
-                    let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
-                    Error::Argument(format!(
-                        "RSCONV_ISA={name} is not one that this machine has: {names:?}"
-                    ))
-                }),
+            Some(name) => all.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
+                let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
+                Error::Argument(format!("RSCONV_ISA={name} is not one that this machine has: {names:?}"))
+            }),
         }
     }
 

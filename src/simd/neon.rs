@@ -18,16 +18,9 @@ unsafe fn transpose4_f32(src: *const f32, src_ld: usize, dst: *mut f32, dst_ld: 
     unsafe {
         let row = |i: usize| vld1q_f32(src.add(i * src_ld));
         let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
-        let (a0, a1) = (
-            vreinterpretq_f64_f32(vtrn1q_f32(r0, r1)),
-            vreinterpretq_f64_f32(vtrn2q_f32(r0, r1)),
-        );
-        let (a2, a3) = (
-            vreinterpretq_f64_f32(vtrn1q_f32(r2, r3)),
-            vreinterpretq_f64_f32(vtrn2q_f32(r2, r3)),
-        );
-        let store =
-            |i: usize, v: float64x2_t| vst1q_f32(dst.add(i * dst_ld), vreinterpretq_f32_f64(v));
+        let (a0, a1) = (vreinterpretq_f64_f32(vtrn1q_f32(r0, r1)), vreinterpretq_f64_f32(vtrn2q_f32(r0, r1)));
+        let (a2, a3) = (vreinterpretq_f64_f32(vtrn1q_f32(r2, r3)), vreinterpretq_f64_f32(vtrn2q_f32(r2, r3)));
+        let store = |i: usize, v: float64x2_t| vst1q_f32(dst.add(i * dst_ld), vreinterpretq_f32_f64(v));
         store(0, vtrn1q_f64(a0, a2));
         store(1, vtrn1q_f64(a1, a3));
         store(2, vtrn2q_f64(a0, a2));
@@ -99,12 +92,7 @@ impl Simd for F32x4 {
     unsafe fn transpose8(src: *const f32, src_ld: usize, dst: *mut f32, dst_ld: usize) {
         unsafe {
             for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
-                transpose4_f32(
-                    src.add(i * src_ld + j),
-                    src_ld,
-                    dst.add(j * dst_ld + i),
-                    dst_ld,
-                );
+                transpose4_f32(src.add(i * src_ld + j), src_ld, dst.add(j * dst_ld + i), dst_ld);
             }
         }
     }

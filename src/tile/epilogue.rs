@@ -46,11 +46,7 @@ pub(crate) unsafe fn store_rows<S: Simd>(rows: &Rows<S::T>, segments: &[Segment]
     // SAFETY: this function's contract.
     unsafe {
         for i in 0..rows.rows {
-            let bias = if rows.bias.is_null() {
-                S::zero()
-            } else {
-                S::splat(rows.bias.add(i))
-            };
+            let bias = if rows.bias.is_null() { S::zero() } else { S::splat(rows.bias.add(i)) };
             for segment in segments {
                 let from = rows.buffer.add(i * rows.pitch + segment.lane);
                 let to = y.add(i * rows.target_pitch + segment.target);
@@ -61,11 +57,7 @@ pub(crate) unsafe fn store_rows<S: Simd>(rows: &Rows<S::T>, segments: &[Segment]
                 }
                 if lane < segment.len {
                     let left = segment.len - lane;
-                    S::store_n(
-                        to.add(lane),
-                        S::add(S::load_n(from.add(lane), left), bias),
-                        left,
-                    );
+                    S::store_n(to.add(lane), S::add(S::load_n(from.add(lane), left), bias), left);
                 }
             }
         }
@@ -77,22 +69,13 @@ pub(crate) unsafe fn store_rows<S: Simd>(rows: &Rows<S::T>, segments: &[Segment]
 /// # Safety
 /// `n` elements at `a` and `b`, `2 n` at `y`.
 #[inline(always)]
-pub(crate) unsafe fn interleave<S: Simd>(
-    a: *const S::T,
-    b: *const S::T,
-    y: *mut S::T,
-    n: usize,
-    bias: S::T,
-) {
+pub(crate) unsafe fn interleave<S: Simd>(a: *const S::T, b: *const S::T, y: *mut S::T, n: usize, bias: S::T) {
     // SAFETY: this function's contract.
     unsafe {
         let add = S::splat(&raw const bias);
         let mut i = 0;
         while i + S::L <= n {
-            let (va, vb) = (
-                S::add(S::load(a.add(i)), add),
-                S::add(S::load(b.add(i)), add),
-            );
+            let (va, vb) = (S::add(S::load(a.add(i)), add), S::add(S::load(b.add(i)), add));
             S::store_interleaved(y.add(2 * i), va, vb);
             i += S::L;
         }
@@ -132,40 +115,23 @@ pub(crate) fn store<E: Element>(
     start: usize,
     target_pitch: usize,
 ) {
-    let &TileSums {
-        buffer,
-        size,
-        phases,
-        step,
-        pitch,
-        rows,
-        bias,
-    } = sums;
+    let &TileSums { buffer, size, phases, step, pitch, rows, bias } = sums;
     assert!(bias.is_empty() || bias.len() >= rows);
     assert!(phases == 1 || phases == step);
     for segment in segments {
-        assert!(
-            (phases - 1) * size + (rows - 1) * pitch + segment.lane + segment.len <= buffer.len()
-        );
+        assert!((phases - 1) * size + (rows - 1) * pitch + segment.lane + segment.len <= buffer.len());
         assert!(segment.end <= phases * segment.len);
     }
     let direct = output.as_accumulator();
     if let (Some(direct), 1) = (&direct, step) {
         for segment in segments {
-            direct.check(
-                start + (rows - 1) * target_pitch + segment.target,
-                segment.len,
-            );
+            direct.check(start + (rows - 1) * target_pitch + segment.target, segment.len);
         }
         let rows = Rows {
             buffer: buffer.as_ptr(),
             pitch,
             rows,
-            bias: if bias.is_empty() {
-                std::ptr::null()
-            } else {
-                bias.as_ptr()
-            },
+            bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
             target_pitch,
         };
         // SAFETY: buffer and output ranges were checked above; the instruction set was detected.
@@ -179,29 +145,18 @@ pub(crate) fn store<E: Element>(
             let target = start + i * target_pitch + segment.target;
             if let (Some(direct), 2, 2) = (&direct, step, phases) {
                 let pairs = segment.end / 2;
-                let (a, b) = (
-                    &buffer[from..from + pairs],
-                    &buffer[size + from..size + from + pairs],
-                );
+                let (a, b) = (&buffer[from..from + pairs], &buffer[size + from..size + from + pairs]);
                 direct.check(target, segment.end);
                 // SAFETY: slices of `pairs` elements and a checked output range of at least twice as many.
-                unsafe {
-                    (kernels.interleave)(a.as_ptr(), b.as_ptr(), direct.at(target), pairs, add)
-                };
+                unsafe { (kernels.interleave)(a.as_ptr(), b.as_ptr(), direct.at(target), pairs, add) };
                 if segment.end % 2 == 1 {
-                    output.write(
-                        target + segment.end - 1,
-                        E::narrow(buffer[from + pairs] + add),
-                    );
+                    output.write(target + segment.end - 1, E::narrow(buffer[from + pairs] + add));
                 }
                 continue;
             }
             for r in 0..phases.min(segment.end) {
                 for l in 0..(segment.end - r).div_ceil(phases) {
-                    output.write(
-                        target + l * step + r,
-                        E::narrow(buffer[r * size + from + l] + add),
-                    );
+                    output.write(target + l * step + r, E::narrow(buffer[r * size + from + l] + add));
                 }
             }
         }

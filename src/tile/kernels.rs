@@ -35,17 +35,12 @@ pub struct Kernels<T: Float> {
 impl<T: Float> Kernels<T> {
     /// Vectors of the widest tile that has `rows` rows.
     pub(crate) fn vectors(menu: &Menu<T>, rows: usize) -> usize {
-        menu[rows - 1]
-            .iter()
-            .rposition(Option::is_some)
-            .map_or(0, |i| i + 1)
+        menu[rows - 1].iter().rposition(Option::is_some).map_or(0, |i| i + 1)
     }
 
     /// Rows of the tallest tile that has `vectors` vectors.
     pub(crate) fn rows_of(menu: &Menu<T>, vectors: usize) -> usize {
-        menu.iter()
-            .rposition(|row| row[vectors - 1].is_some())
-            .map_or(0, |i| i + 1)
+        menu.iter().rposition(|row| row[vectors - 1].is_some()).map_or(0, |i| i + 1)
     }
 
     /// Runs a tile with pixels in vectors: `a` is a packed panel of `rows`, `b` the image.
@@ -64,15 +59,7 @@ impl<T: Float> Kernels<T> {
         assert!(k == 0 || b.len() >= off.largest as usize + width);
         let run = self.pv[rows - 1][vectors - 1].expect("a tile of the menu");
         // SAFETY: the ranges were checked; the table belongs to a detected instruction set.
-        unsafe {
-            run(
-                k,
-                a.as_ptr(),
-                b.as_ptr(),
-                off.table.as_ptr(),
-                c.as_mut_ptr(),
-            )
-        }
+        unsafe { run(k, a.as_ptr(), b.as_ptr(), off.table.as_ptr(), c.as_mut_ptr()) }
     }
 
     /// Runs a tile with channels in vectors: `a` is the image, `b` a packed panel of `vectors`.
@@ -91,26 +78,12 @@ impl<T: Float> Kernels<T> {
         assert!(k == 0 || a.len() >= off.largest as usize + rows);
         let run = self.cv[rows - 1][vectors - 1].expect("a tile of the menu");
         // SAFETY: as for `run_pv`.
-        unsafe {
-            run(
-                k,
-                a.as_ptr(),
-                b.as_ptr(),
-                off.table.as_ptr(),
-                c.as_mut_ptr(),
-            )
-        }
+        unsafe { run(k, a.as_ptr(), b.as_ptr(), off.table.as_ptr(), c.as_mut_ptr()) }
     }
 
     /// Transposes the 8x8 block at the start of `from` into `to`.
     #[inline]
-    pub(crate) fn transpose_block(
-        &self,
-        from: &[T],
-        from_pitch: usize,
-        to: &mut [T],
-        to_pitch: usize,
-    ) {
+    pub(crate) fn transpose_block(&self, from: &[T], from_pitch: usize, to: &mut [T], to_pitch: usize) {
         assert!(from.len() >= 7 * from_pitch + 8 && to.len() >= 7 * to_pitch + 8);
         // SAFETY: eight rows of eight lie inside both slices.
         unsafe { (self.transpose8)(from.as_ptr(), from_pitch, to.as_mut_ptr(), to_pitch) }

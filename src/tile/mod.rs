@@ -41,11 +41,7 @@ pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const CV: b
         let (mut packed_a, mut packed_b) = (a, b);
         for kk in 0..k {
             let shift = *off.add(kk) as usize;
-            let (pa, pb) = if CV {
-                (a.add(shift), packed_b)
-            } else {
-                (packed_a, b.add(shift))
-            };
+            let (pa, pb) = if CV { (a.add(shift), packed_b) } else { (packed_a, b.add(shift)) };
             let mut column = [S::zero(); NV];
             for j in 0..NV {
                 column[j] = S::load(pb.add(j * S::L));
