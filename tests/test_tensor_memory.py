@@ -85,6 +85,24 @@ def test_copies_have_their_own_memory(name):
     np.testing.assert_array_equal(t.numpy(), A)
 
 
+def test_functions_of_arrays_give_arrays():
+    for name, args, expected in [
+        ("flatten", (1,), A.reshape(2, 12)),
+        ("reshape", ((4, 6),), A.reshape(4, 6)),
+        ("permute", ((2, 0, 1),), A.transpose(2, 0, 1)),
+        ("transpose", (0, 1), A.swapaxes(0, 1)),
+        ("unsqueeze", (0,), A[None]),
+        ("squeeze", (), A),
+    ]:
+        function = getattr(rsconv, name)
+        result = function(A, *args)
+        assert type(result) is np.ndarray
+        assert np.shares_memory(result, A)
+        np.testing.assert_array_equal(result, expected)
+        t = tensor(A)
+        assert function(t, *args)._storage is t._storage
+
+
 def test_expand_repeats_without_a_copy_and_is_not_written():
     t = tensor([[1.0], [2.0]])
     e = t.expand(3, -1, 2)

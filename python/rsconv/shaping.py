@@ -1,7 +1,11 @@
-"""Other shapes of a Tensor: functions that are Tensor's methods."""
+"""Other shapes of a Tensor: functions that are Tensor's methods. Of an ndarray they give an ndarray."""
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
 
 from .arithmetic import normalize_dims
 from .errors import ArgumentError, ShapeError
@@ -24,12 +28,34 @@ __all__ = [
 ]
 
 
+_P = ParamSpec("_P")
+
+
+def _of_arrays_too(function: "Callable[_P, Tensor]") -> "Callable[_P, Tensor]":
+    """Let the first argument of `function` be an ndarray or a sequence, and the result an ndarray then.
+
+    Its type still says Tensor, as the methods' must.
+    """
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+        if not args or hasattr(args[0], "_storage"):
+            return function(*args, **kwargs)
+        from .tensor import Tensor
+
+        wrapped: Any = Tensor._from_array(np.asarray(args[0]), borrowed=True)
+        return function(wrapped, *args[1:], **kwargs).numpy()  # type: ignore[arg-type]
+
+    return call
+
+
 def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
     """The sizes or dimensions of a call, given one by one or as one sequence."""
     given = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
     return tuple(int(size) for size in given)
 
 
+@_of_arrays_too
 def reshape(input: "Tensor", *shape: Any) -> "Tensor":
     """`input` with another shape: a view where possible, else a copy. One size may be -1.
 
@@ -61,6 +87,7 @@ def view_as(input: "Tensor", other: "Tensor") -> "Tensor":
     return view(input, other.shape)
 
 
+@_of_arrays_too
 def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
     """`input` with the dimensions from `start_dim` to `end_dim`, both included, as one.
 
@@ -75,6 +102,7 @@ def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
     return reshape(input, *shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
 
+@_of_arrays_too
 def permute(input: "Tensor", *dims: Any) -> "Tensor":
     """A view with the dimensions in the order `dims`. Raises ShapeError unless `dims` has one for each."""
     wanted = _sizes(dims)
@@ -85,6 +113,7 @@ def permute(input: "Tensor", *dims: Any) -> "Tensor":
     return input._derive(input._array.transpose(normalize_dims(wanted, input.ndim)))
 
 
+@_of_arrays_too
 def transpose(input: "Tensor", dim0: int, dim1: int) -> "Tensor":
     """A view with two dimensions exchanged. Raises IndexError for a dimension out of range."""
     axes = [*normalize_dims(dim0, input.ndim), *normalize_dims(dim1, input.ndim)]
@@ -98,12 +127,14 @@ def t(input: "Tensor") -> "Tensor":
     return input._derive(input._array.T)
 
 
+@_of_arrays_too
 def unsqueeze(input: "Tensor", dim: int) -> "Tensor":
     """A view with a dimension of size 1 at `dim`. Raises IndexError if that is out of range."""
     axis = normalize_dims(dim, input.ndim + 1)[0]
     return input._derive(input._array.reshape((*input.shape[:axis], 1, *input.shape[axis:])))
 
 
+@_of_arrays_too
 def squeeze(input: "Tensor", dim: Any = None) -> "Tensor":
     """A view without the dimensions of size 1, or without those among `dim`. Raises IndexError."""
     dims = normalize_dims(dim, input.ndim)
