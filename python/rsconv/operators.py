@@ -70,6 +70,7 @@ def binary(ufunc: Ufunc, reflected: bool = False) -> "Callable[[Tensor, Any], Te
         a, b = (value, input._array) if reflected else (input._array, value)
         return input._new(arithmetic.binary(ufunc, a, b))
 
+    compute.__doc__ = f"`numpy.{ufunc.__name__}` of the tensor and `other`, broadcast, in PyTorch's dtypes."
     return compute
 
 
@@ -82,6 +83,7 @@ def in_place(ufunc: Ufunc) -> "Callable[[Tensor, Any], Tensor]":
             return NotImplemented  # type: ignore[no-any-return]
         return input._write(lambda target: arithmetic.binary(ufunc, target, value, out=target))
 
+    compute.__doc__ = f"Write `numpy.{ufunc.__name__}` of the tensor and `other` to the tensor."
     return compute
 
 
@@ -91,6 +93,7 @@ def unary(ufunc: Ufunc) -> "Callable[[Tensor], Tensor]":
     def compute(input: "Tensor") -> "Tensor":
         return input._new(arithmetic.unary(ufunc, input._array))
 
+    compute.__doc__ = f"`numpy.{ufunc.__name__}`, element by element."
     return compute
 
 

@@ -39,7 +39,7 @@ class Step:
 
     @property
     def tolerance(self) -> float:
-        """What rounding can explain: the bound of a float32 sum of `terms` terms, and some for the reference."""
+        """What rounding explains: the bound of a float32 sum of `terms` terms, and some for the reference."""
         unit = np.finfo(np.float32).eps / 2
         return float((self.terms + 64) * unit * self.gain * np.abs(self.input).max())
 
