@@ -23,8 +23,8 @@ class Prepared:
         """Pack `w` and copy `b`, so that later writes to either change nothing."""
         backend = select()
         self.geometry = geometry
-        self._conv = backend.conv
         self._weight = backend.pack(geometry, w)
+        self._conv = backend.conv_of(self._weight)
         self._bias = None if b is None else b.copy()
         # Beside it, Python numbers take the weight's dtype.
         self._like = np.empty(0, w.dtype)

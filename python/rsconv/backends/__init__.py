@@ -6,6 +6,7 @@ An operator is a function of canonical arguments: shapes are checked and sizes c
     CPU).
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,9 @@ class Backend(Protocol):
 
     def pack(self, geometry: Geometry, w: Array) -> Any:
         """Lay a weight out as the kernel of `geometry` reads it."""
+
+    def conv_of(self, weight: Any) -> Callable[..., Array]:
+        """`conv` for what `pack` returned: the shortest way to its kernel."""
 
     def packed(self, geometry: Geometry, w: Array, kept: dict[Geometry, Any]) -> Any:
         """`pack`, looked up in `kept`, a dict that holds for the present contents of `w` only."""

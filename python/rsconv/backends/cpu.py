@@ -18,6 +18,7 @@ from .layout import fold, pad, pad_grad, unfold
 __all__ = [
     "conv",
     "conv_input_grad",
+    "conv_of",
     "conv_weight_grad",
     "explain",
     "fold",
@@ -83,6 +84,11 @@ def pack(geometry: Geometry, w: Array) -> PackedWeight | _ComplexWeight:
     return PackedWeight(geometry, w)
 
 
+def conv_of(weight: PackedWeight | _ComplexWeight) -> Callable[..., Array]:
+    """`conv` for this packed weight, without what tells weights apart."""
+    return _complex_conv if type(weight) is _ComplexWeight else _core.conv
+
+
 def packed(geometry: Geometry, w: Array, kept: dict[Geometry, Any]) -> PackedWeight | _ComplexWeight:
     """`pack`, kept in `kept` for the last few geometries."""
     weight: PackedWeight | _ComplexWeight | None = kept.get(geometry)
@@ -94,7 +100,9 @@ def packed(geometry: Geometry, w: Array, kept: dict[Geometry, Any]) -> PackedWei
     return weight
 
 
-def _complex_conv(geometry: Geometry, x: Array, w: Any, b: Array | None, out: Array | None) -> Array:
+def _complex_conv(
+    geometry: Geometry, x: Array, w: Any, b: Array | None = None, out: Array | None = None
+) -> Array:
     same_dtype(input=x, weight=w, bias=b)
     if out is not None:
         weight = None if type(w) is _ComplexWeight else w
