@@ -141,10 +141,13 @@ impl<E: Element> Gemm<'_, E> {
         }
         let units = output.len() / per_unit;
         let bias: Vec<E::Acc> = bias.map(|b| b.iter().map(|v| v.widen()).collect()).unwrap_or_default();
-        if corr.sparse {
+        if corr.sparse || corr.c == 0 {
             for (row, channel) in output.chunks_exact_mut(target).zip((0..corr.m * self.groups).cycle()) {
                 row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
             }
+        }
+        if corr.c == 0 {
+            return Ok(());
         }
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);

@@ -104,7 +104,7 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
     let plan = BandPlan::new(corr, &pixels.band_spec(kernels, 1));
     let flat = plan.flat_len(&plan.outputs(corr, 0)).div_ceil(lanes) * plan.bands();
     let mut best = {
-        let tall = corr.m.div_ceil(corr.m.div_ceil(rows));
+        let tall = corr.m.max(1).div_ceil(corr.m.max(1).div_ceil(rows));
         let wide = vectors.min(plan.flat_len(&plan.outputs(corr, 0)).div_ceil(lanes));
         let outputs = (flat * corr.m) as f64;
         (outputs * (all_depth * tile_cost(tall, wide) + 3.0), pixels)
@@ -118,7 +118,7 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
         }
         let tall = run.div_ceil(run.div_ceil(most));
         let outputs = (count * corr.m.div_ceil(lanes)) as f64;
-        let wide = vectors.min(corr.m.div_ceil(lanes));
+        let wide = vectors.min(corr.m.div_ceil(lanes)).max(1);
         // Turning a tile on its side costs about a cycle for each two of its elements.
         let cost = outputs * (all_depth * CHANNELS_COST * tile_cost(tall, wide) + 0.5 * lanes as f64 + 3.0);
         if cost < best.0 {
@@ -202,9 +202,9 @@ pub(crate) fn partition<T: Float>(
     let tile = choice.vectors * kernels.lanes;
     let bands = |least| BandPlan::new(corr, &choice.band_spec(kernels, least));
     let (panel, panels) = match choice.mode {
-        Mode::Pixels => (choice.rows, corr.m.div_ceil(choice.rows)),
-        Mode::Channels => (tile, corr.m.div_ceil(tile)),
-        Mode::Depthwise => (1, corr.m),
+        Mode::Pixels => (choice.rows, corr.m.div_ceil(choice.rows).max(1)),
+        Mode::Channels => (tile, corr.m.div_ceil(tile).max(1)),
+        Mode::Depthwise => (1, corr.m.max(1)),
     };
     let mut band = bands(1);
     let mut parts = 1;

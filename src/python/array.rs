@@ -90,6 +90,8 @@ stored!(f16: F16, f32: F32, f64: F64, i8: I8, i16: I16, i32: I32, i64: I64, u8: 
 /// An array that is contiguous, aligned, in native byte order and of a known kind; a copy if need be.
 pub(super) struct Input<'py> {
     array: Bound<'py, PyUntypedArray>,
+    /// What the caller passed.
+    given: Bound<'py, PyUntypedArray>,
     pub(super) kind: Kind,
 }
 
@@ -109,6 +111,7 @@ impl<'py> Input<'py> {
         let plain = array.is_c_contiguous()
             && array.dtype().is_native_byteorder() != Some(false)
             && is_aligned(array);
+        let given = array.clone();
         let array = if plain {
             array.clone()
         } else {
@@ -120,7 +123,7 @@ impl<'py> Input<'py> {
             kwargs.set_item("order", "C")?;
             copy.bind(py).call((array, kind.name()), Some(&kwargs))?.cast_into::<PyUntypedArray>()?
         };
-        Ok(Input { array, kind })
+        Ok(Input { array, given, kind })
     }
 
     pub(super) fn shape(&self) -> &[usize] {
@@ -135,10 +138,9 @@ impl<'py> Input<'py> {
         unsafe { std::slice::from_raw_parts(data(&self.array).cast(), self.array.len()) }
     }
 
-    /// First byte and one past the last.
-    pub(super) fn bytes(&self) -> (usize, usize) {
-        let start = data(&self.array) as usize;
-        (start, start + self.array.len() * self.kind.size())
+    /// Size in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.array.len() * self.kind.size()
     }
 
     /// The array itself, or its copy.
@@ -200,9 +202,7 @@ impl<'py> Out<'py> {
             return refuse(Error::Argument(format!("out of shape {shape:?} is read-only")));
         }
         for (name, input) in inputs {
-            let (start, end) = input.bytes();
-            let (low, high) = extent(out);
-            if low < end && start < high {
+            if overlap(out, &input.given)? {
                 return refuse(Error::Argument(format!(
                     "out of shape {shape:?} overlaps {name} of shape {:?} in memory",
                     input.shape()
@@ -230,6 +230,18 @@ impl<'py> Out<'py> {
         self.array.py().import("numpy")?.call_method1("copyto", (&out, &self.array))?;
         Ok(out)
     }
+}
+
+/// Whether two arrays share an element.
+fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyResult<bool> {
+    let ((a_low, a_high), (b_low, b_high)) = (extent(a), extent(b));
+    if a_high <= b_low || b_high <= a_low {
+        return Ok(false);
+    }
+    if a.is_c_contiguous() && b.is_c_contiguous() {
+        return Ok(true);
+    }
+    a.py().import("numpy")?.call_method1("shares_memory", (a, b))?.extract()
 }
 
 /// First byte of an array with any strides, and one past the last.

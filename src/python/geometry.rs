@@ -18,9 +18,25 @@ fn ints(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     if let Ok(one) = value.extract::<i64>() {
         return Ok(vec![one]);
     }
-    let refuse =
-        || PyTypeError::new_err(format!("{name} must be an int or a tuple of ints, but got {name}={value}"));
+    let refuse = || {
+        PyTypeError::new_err(format!(
+            "{name} must be an int or a tuple of ints, but got {name}={}",
+            text(value)
+        ))
+    };
     value.try_iter().map_err(|_| refuse())?.map(|item| item?.extract().map_err(|_| refuse())).collect()
+}
+
+/// The number of groups.
+fn int(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract().map_err(|_| {
+        PyTypeError::new_err(format!("groups must be an int of 64 bits, but got groups={}", text(value)))
+    })
+}
+
+/// A value as Python shows it.
+fn text(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "?".into(), |text| text.to_string())
 }
 
 /// A name, an int, a sequence of ints, or a sequence of (low, high) pairs.
@@ -33,7 +49,8 @@ fn padding(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Padding> {
     }
     let refuse = || {
         PyTypeError::new_err(format!(
-            "padding must be a string, an int, a tuple of ints or a tuple of (low, high) pairs, but got padding={value}"
+            "padding must be a string, an int, a tuple of ints or a tuple of (low, high) pairs, but got padding={}",
+            text(value)
         ))
     };
     let items = value.try_iter().map_err(|_| refuse())?;
@@ -57,7 +74,7 @@ fn tuple<'py>(py: Python<'py>, values: &[usize]) -> PyResult<Bound<'py, PyTuple>
 impl Geometry {
     #[new]
     #[pyo3(signature = (rank, input_shape, weight_shape, bias_shape=None, stride=None, padding=None,
-                        output_padding=None, groups=1, dilation=None, transposed=false))]
+                        output_padding=None, groups=None, dilation=None, transposed=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -68,7 +85,7 @@ impl Geometry {
         stride: Option<&Bound<'_, PyAny>>,
         padding: Option<&Bound<'_, PyAny>>,
         output_padding: Option<&Bound<'_, PyAny>>,
-        groups: i64,
+        groups: Option<&Bound<'_, PyAny>>,
         dilation: Option<&Bound<'_, PyAny>>,
         transposed: bool,
     ) -> PyResult<Geometry> {
@@ -83,7 +100,7 @@ impl Geometry {
             stride: &list("stride", stride, 1)?,
             padding: padding.map_or_else(|| Ok(Padding::Valid), |value| self::padding(py, value))?,
             output_padding: &list("output_padding", output_padding, 0)?,
-            groups,
+            groups: groups.map_or(Ok(1), int)?,
             dilation: &list("dilation", dilation, 1)?,
             transposed,
         };

@@ -160,14 +160,15 @@ impl PackedWeight {
         let w = Input::new("weight", w)?;
         same_shape(py, "weight", w.shape(), &geometry.core.weight_shape())?;
         let (packed, bytes) = by_float!(w.kind, E => {
-            let plan = plan::<E>(&geometry.core, forward_pass(&geometry.core)).map_err(|e| to_python(py, e))?;
-            let packed = call::run(py, |signals| plan.pack(w.slice::<E>(), threads::num_threads(), signals))?;
+            let packed = call::run(py, |signals| {
+                let plan = plan::<E>(&geometry.core, forward_pass(&geometry.core))?;
+                plan.pack(w.slice::<E>(), threads::num_threads(), signals)
+            })?;
             let bytes = packed.bytes();
             (E::wrap(packed), bytes)
         }, {
             let copy = w.array().call_method0("copy")?.cast_into::<PyUntypedArray>()?;
-            let (start, end) = w.bytes();
-            (AnyPacked::Plain(copy.unbind()), end - start)
+            (AnyPacked::Plain(copy.unbind()), w.bytes())
         });
         Ok(PackedWeight { packed, kind: w.kind, bytes })
     }
@@ -231,25 +232,24 @@ pub(super) fn conv<'py>(
     let mut out = Out::new(py, out, &core.output_shape(), x.kind, &inputs)?;
     let threads = threads::num_threads();
     by_float!(x.kind, E => {
-        let plan = plan::<E>(core, forward_pass(core)).map_err(|e| to_python(py, e))?;
         let (source, bias, target) = (x.slice::<E>(), b.as_ref().map(|b| b.slice::<E>()), out.slice::<E>());
-        match &w {
-            Weight::Packed(held) => {
-                let packed = E::unwrap(&held.packed).expect("the kinds are the same");
-                if !plan.accepts(packed) {
-                    let text = format!("the packed weight was made for another geometry than {core:?}");
-                    return Err(to_python(py, Error::Shape(text)));
+        call::run(py, |signals| {
+            let plan = plan::<E>(core, forward_pass(core))?;
+            match &w {
+                Weight::Packed(held) => {
+                    let packed = E::unwrap(&held.packed).expect("the kinds are the same");
+                    if !plan.accepts(packed) {
+                        let text = format!("the packed weight was made for another geometry than {core:?}");
+                        return Err(Error::Shape(text));
+                    }
+                    plan.run(packed, source, bias, target, threads, signals)
                 }
-                call::run(py, |signals| plan.run(packed, source, bias, target, threads, signals))?;
-            }
-            Weight::Array(w) => {
-                let w = w.slice::<E>();
-                call::run(py, |signals| {
-                    let packed = plan.pack(w, threads, signals)?;
+                Weight::Array(w) => {
+                    let packed = plan.pack(w.slice::<E>(), threads, signals)?;
                     plan.run(&packed, source, bias, target, threads, signals)
-                })?;
+                }
             }
-        }
+        })?;
     }, {
         let Weight::Array(w) = &w else { unreachable!("integers are never packed") };
         by_integer!(x.kind, T => {
@@ -281,9 +281,9 @@ pub(super) fn conv_input_grad<'py>(
     let mut out = Out::new(py, out, &core.input_shape(), y.kind, &[("weight", &w), ("grad_output", &y)])?;
     let threads = threads::num_threads();
     by_float!(y.kind, E => {
-        let plan = plan::<E>(core, input_grad_pass(core)).map_err(|e| to_python(py, e))?;
         let (w, y, x) = (w.slice::<E>(), y.slice::<E>(), out.slice::<E>());
         call::run(py, |signals| {
+            let plan = plan::<E>(core, input_grad_pass(core))?;
             let packed = plan.pack(w, threads, signals)?;
             plan.run(&packed, y, None, x, threads, signals)
         })?;
@@ -317,9 +317,11 @@ pub(super) fn conv_weight_grad<'py>(
     // The sides of the direct convolution.
     let (x, y) = if core.transposed() { (y, x) } else { (x, y) };
     by_float!(x.kind, E => {
-        let plan = plan::<E>(core, Pass::WeightGrad).map_err(|e| to_python(py, e))?;
         let (x, y, w) = (x.slice::<E>(), y.slice::<E>(), out.slice::<E>());
-        call::run(py, |signals| plan.run_weight_grad(x, y, w, threads, signals))?;
+        call::run(py, |signals| {
+            let plan = plan::<E>(core, Pass::WeightGrad)?;
+            plan.run_weight_grad(x, y, w, threads, signals)
+        })?;
     }, by_integer!(x.kind, T => {
         let (x, y, w) = (x.slice::<T>(), y.slice::<T>(), out.slice::<T>());
         call::run(py, |signals| reference::weight_grad(core, x, y, w, threads, signals))?;
@@ -353,7 +355,7 @@ pub(super) fn explain<'py>(
     let threads = threads::num_threads();
     let dict = PyDict::new(py);
     by_float!(kind, E => {
-        let found = plan::<E>(core, pass).map_err(refuse)?.explain(threads);
+        let found = call::run(py, |_| Ok(plan::<E>(core, pass)?.explain(threads)))?;
         dict.set_item("algorithm", found.algorithm)?;
         dict.set_item("kernel", found.kernel)?;
         dict.set_item("tile", (found.tile[0], found.tile[1]))?;
