@@ -376,6 +376,13 @@ def test_mixed_dtypes_name_both(name, pair):
         )
 
 
+def test_a_list_of_arrays_has_their_dtype():
+    fails(lambda: F.conv1d([X1[0]], W1.astype(np.float64)), DtypeError, "float32", "float64", "weight")
+    fails(
+        lambda: F.conv1d(X1.astype(int), (0.5 * np.ones(W1.shape)).tolist()), DtypeError, "float64", "int64"
+    )
+
+
 @pytest.mark.parametrize("dtype", ["bool", "longdouble", "clongdouble", "M8[s]", "O", "U3", "i4,f4"])
 def test_unsupported_dtypes_are_named(dtype):
     dtype = np.dtype(dtype)

@@ -65,6 +65,11 @@ class Explanation:
 def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
     """Say what `function(*args, **kwargs)` would run, without running it.
 
+    >>> import numpy as np
+    >>> plan = explain(F.conv2d, np.ones((1, 3, 8, 8)), np.ones((4, 3, 3, 3)), padding=1)
+    >>> plan.dtype, plan.output_shape
+    ('float64', (1, 4, 8, 8))
+
     `function` is a convolution of `rsconv.functional` (but conv_tbc) or a gradient of `rsconv.nn.grad`; the
     arguments are checked as it checks them. Raises ArgumentError for any other function, and what the call
     itself would raise.

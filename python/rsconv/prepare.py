@@ -72,6 +72,12 @@ def prepare(
     writes to `w` or `b` change nothing. A prepared call may choose another algorithm than a plain one, so the
     last bits may differ.
 
+    >>> p = prepare(np.ones((4, 3, 3, 3), np.float32), input_shape=(1, 3, 8, 8), padding=1)
+    >>> p
+    Prepared(conv2d, weight=(4, 3, 3, 3), (1, 3, 8, 8) -> (1, 4, 8, 8))
+    >>> p(np.ones((1, 3, 8, 8), np.float32)).max().item()
+    27.0
+
     Raises what those functions raise, when it is made; DtypeError or ShapeError for an input that does not
     fit.
     """

@@ -16,6 +16,8 @@ Result: TypeAlias = Any
 
 # Array kinds in the order in which Python numbers may become them.
 _KINDS = "biufc"
+# What np.asarray makes of Python's numbers; a list of other arrays has a dtype of its own.
+_OF_NUMBERS = "?lqdD"
 
 
 def as_arrays(*values: ArrayLike) -> tuple[bool, list[Any]]:
@@ -32,7 +34,8 @@ def as_arrays(*values: ArrayLike) -> tuple[bool, list[Any]]:
 
 def _as_array(value: Any, dtypes: list[np.dtype[Any]]) -> Array:
     array = np.asarray(value)
-    weak = isinstance(value, list | tuple | int | float | complex) and not isinstance(value, np.generic)
+    numbers = isinstance(value, list | tuple | int | float | complex) and not isinstance(value, np.generic)
+    weak = numbers and array.dtype.char in _OF_NUMBERS
     if weak and dtypes and _KINDS.find(array.dtype.kind) <= _KINDS.find(dtypes[0].kind):
         return np.asarray(value, dtypes[0])
     return array

@@ -33,6 +33,12 @@ def conv1d(
     Returns (N, C_out, L_out) or (C_out, L_out) with `L_out = (L + pads - dilation * (K - 1) - 1) // stride +
     1`, plus `bias` (C_out,). `padding='causal'` puts all of `dilation * (K - 1)` before the first element.
     Behaviour of PyTorch's conv1d.
+
+    >>> import numpy as np
+    >>> conv1d(np.float32([[1, 2, 3, 4]]), np.float32([[[1, -1]]]), stride=2)
+    array([[-1., -1.]], dtype=float32)
+    >>> conv1d(np.float32([[1, 2, 3, 4]]), np.float32([[[1, 1]]]), padding="causal")
+    array([[1., 3., 5., 7.]], dtype=float32)
     """
     return convolve(1, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, out)
 
@@ -53,6 +59,13 @@ def conv2d(
 
     Returns (N, C_out, H_out, W_out) or (C_out, H_out, W_out), plus `bias` (C_out,); sizes as for `conv1d`.
     Behaviour of PyTorch's conv2d.
+
+    >>> import numpy as np
+    >>> x, w = np.ones((1, 3, 8, 8), np.float32), np.ones((4, 3, 3, 3), np.float32)
+    >>> conv2d(x, w, stride=2, padding=1).shape
+    (1, 4, 4, 4)
+    >>> conv2d(x, w, padding=((2, 0), (1, 1)), padding_mode="circular").max().item()
+    27.0
     """
     return convolve(2, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, out)
 
@@ -100,6 +113,10 @@ def conv_transpose1d(
     With `padding_mode='circular'` it is the adjoint of the circular `conv1d`: the borders that `padding`
     would crop off are added onto the opposite side. `L_out` is the same. ArgumentError if a border is longer
     than `L_out`, so that it would wrap more than once.
+
+    >>> import numpy as np
+    >>> conv_transpose1d(np.float32([[1, 2]]), np.float32([[[1, 10, 100]]]), stride=2)
+    array([[  1.,  10., 102.,  20., 200.]], dtype=float32)
     """
     return convolve(
         1, True, input, weight, bias, stride, padding, output_padding, dilation, groups, padding_mode, out

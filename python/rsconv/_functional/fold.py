@@ -19,6 +19,10 @@ def unfold(
     unfold this extends), one for 2-D and three for 5-D input. `padding` may be all that a convolution takes.
     Any dtype.
 
+    >>> unfold([[1, 2, 3, 4]], (2,))
+    array([[1, 2, 3],
+           [2, 3, 4]])
+
     Raises ShapeError if the input does not have that many dimensions or is smaller than a window, and
     ArgumentError for a kernel size, dilation, padding or stride out of range.
     """
@@ -45,6 +49,9 @@ def fold(
     The adjoint of `unfold`: where windows overlap, values add up. N may be left out. `output_size` or
     `kernel_size` of 1 to 3 integers gives the number of spatial dimensions; if both are single integers it is
     two (PyTorch, whose fold this extends).
+
+    >>> fold([[1, 2, 3], [2, 3, 4]], (4,), (2,))
+    array([[1, 4, 6, 4]])
 
     Raises ShapeError if the input's size does not match those arguments, and ArgumentError for a kernel size,
     dilation, padding or stride out of range.

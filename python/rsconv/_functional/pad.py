@@ -21,6 +21,12 @@ def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: flo
     less than the axis), 'replicate' repeats the edge, 'circular' wraps around (each pad at most the axis).
     Behaviour of PyTorch's pad, whose limit to certain ranks for all but 'constant' does not apply here.
 
+    >>> pad([1, 2, 3], (1, 2), "reflect")
+    array([2, 1, 2, 3, 2, 1])
+    >>> pad([[1, 2, 3]], (-1, 0, 0, 1), value=9)
+    array([[2, 3],
+           [9, 9]])
+
     Raises ArgumentError for an unknown mode, a pad of odd length or one that reaches too far, and a value
     that the dtype cannot hold or the mode does not take; ShapeError for more pads than axes, or a negative
     output size.
