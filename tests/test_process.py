@@ -133,7 +133,7 @@ def test_spawned_children(tmp_path):
     assert "spawn" in multiprocessing.get_all_start_methods()
 
 
-@pytest.mark.parametrize("call", ["forward", "input_grad", "weight_grad", "int"])
+@pytest.mark.parametrize("call", ["forward", "input_grad", "weight_grad", "int", "int_plane", "int_taps"])
 def test_interrupt_ends_a_long_call(call):
     """Ctrl-C comes 0.6 s into a call of many seconds; the exception must be there half a second later."""
     out = python(
@@ -158,6 +158,11 @@ def test_interrupt_ends_a_long_call(call):
         try:
             if {call!r} == "input_grad":
                 grad.conv2d_input(x.shape, w, g)
+            elif {call!r} == "int_plane":
+                F.conv2d(np.zeros((1, 1, 4096, 4096), np.uint8), np.zeros((16, 1, 15, 15), np.uint8))
+            elif {call!r} == "int_taps":
+                g = np.zeros((1, 1, 4066, 4066), np.uint8)
+                grad.conv2d_weight(np.zeros((1, 1, 4096, 4096), np.uint8), (1, 1, 31, 31), g)
             elif {call!r} == "weight_grad":
                 grad.conv2d_weight(x, w.shape, g)
             else:
