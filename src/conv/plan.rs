@@ -230,3 +230,7 @@ pub(crate) fn partition<T: Float>(
     let units_per_task = if band.bands() * parts == 1 { units.div_ceil(wanted).max(1) } else { 1 };
     Partition { units, units_per_task, ahead, band, parts, threads, columns, waiting }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -70,6 +70,7 @@ fn check<E: Element>(
     from: impl Fn(f64) -> E,
     to: impl Fn(E) -> f64,
     eps: f64,
+    passes: &[(Pass, usize)],
 ) {
     let (nx, ny) =
         if g.transposed() { (g.output_len(), g.input_len()) } else { (g.input_len(), g.output_len()) };
@@ -95,9 +96,7 @@ fn check<E: Element>(
     };
     let never = &NeverInterrupt;
     let nan = || from(f64::NAN);
-    for (pass, threads) in
-        [(Pass::Forward, 1), (Pass::Forward, 3), (Pass::InputGrad, 1), (Pass::InputGrad, 2)]
-    {
+    for &(pass, threads) in passes {
         let plan = Plan::<E>::new(g, pass, isa);
         let packed = plan.pack(&w, threads, never).unwrap();
         let (source, exact, n, channels) = match pass {
@@ -122,18 +121,47 @@ fn check<E: Element>(
     compare("WeightGrad", &out, &want, ny / g.y_channels(), &plan.explain(1).kernel);
 }
 
+/// Passes with the threads they run on; the weight gradient is always checked.
+const ALL: [(Pass, usize); 4] =
+    [(Pass::Forward, 1), (Pass::Forward, 3), (Pass::InputGrad, 1), (Pass::InputGrad, 2)];
+
 #[test]
 fn all_passes_match_the_reference_on_every_instruction_set() {
     for isa in Isa::available() {
         let mut r = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..300 {
             let g = geometry(&mut r);
-            check::<f32>(&g, isa, &mut r, |v| v as f32, f64::from, 2e-6);
-            check::<f64>(&g, isa, &mut r, |v| v, |v| v, 4e-15);
+            check::<f32>(&g, isa, &mut r, |v| v as f32, f64::from, 2e-6, &ALL);
+            check::<f64>(&g, isa, &mut r, |v| v, |v| v, 4e-15, &ALL);
         }
         for _ in 0..60 {
             let g = geometry(&mut r);
-            check::<half::f16>(&g, isa, &mut r, half::f16::from_f64, half::f16::to_f64, 1e-3);
+            check::<half::f16>(&g, isa, &mut r, half::f16::from_f64, half::f16::to_f64, 1e-3, &ALL);
         }
+    }
+}
+
+#[test]
+fn kernels_too_large_for_scratch_are_summed_in_blocks_of_channels() {
+    let isa = Isa::available()[0];
+    let mut r = Random(0x2545_f491_4f6c_dd1d);
+    // (channels in, out, length, kernel): bands, waiting sums in both modes, both GEMM forms of the weight gradient.
+    let shapes =
+        [(30, 3, 40_010, 40_000), (9, 33, 60_001, 60_000), (40, 4, 3_050, 3_000), (7, 20, 3_020, 3_000)];
+    for (a, b, size, kernel) in shapes {
+        let spec = ConvSpec {
+            rank: 1,
+            input: &[1, a, size],
+            weight: &[b, a, kernel],
+            bias: None,
+            stride: &[1],
+            padding: Padding::Explicit(vec![(0, 0)]),
+            output_padding: &[0],
+            groups: 1,
+            dilation: &[1],
+            transposed: false,
+        };
+        let g = Geometry::new(&spec).unwrap();
+        check::<f32>(&g, isa, &mut r, |v| v as f32, f64::from, 2e-6, &[(Pass::Forward, 2)]);
     }
 }

@@ -24,6 +24,7 @@ use crate::threads::{self, Interrupt};
 use crate::tile::epilogue::add_into;
 use crate::tile::kernels::{Kernels, Offsets};
 use crate::view::{Output, as_accumulators};
+use std::ops::Range;
 
 /// Outputs of a band, at most: the length of the first level of sums.
 const PIXELS: usize = 512;
@@ -49,7 +50,9 @@ pub(crate) struct WeightGrad<'a, E: Element> {
     corr: &'a Correlation,
     kernels: &'static Kernels<E::Acc>,
     pub form: Form,
-    /// Lanes of a row of the image: channels, or channels and taps, to whole vectors.
+    /// Input channels that the image holds at once.
+    block: usize,
+    /// Lanes of a row of the image: those channels, or channels and taps, to whole vectors.
     width: usize,
     /// How outputs are cut; only `Dots` copies by it.
     band: BandPlan,
@@ -71,17 +74,20 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         };
         let spread =
             (0..3).map(|d| span(corr.grid[d].min(8), d) as f64 / corr.grid[d].min(8) as f64).product::<f64>();
-        let last_bytes = (0..3).map(|d| span(1, d)).product::<usize>().saturating_mul(corr.c * size);
+        let reach: usize = (0..3).map(|d| span(1, d)).product();
+        // As many channels as fit beside the smallest box of outputs.
+        let last = (IMAGE_BYTES / (reach * size)) / lanes * lanes;
+        let rows = (IMAGE_BYTES / 8 / (taps * size).max(1)).max(1);
         let form = if corr.c * corr.m <= 128 {
             Form::Dots
-        } else if 2 * corr.c >= lanes && spread <= 2.0 * taps as f64 && last_bytes <= IMAGE_BYTES {
+        } else if 2 * corr.c >= lanes && spread <= 2.0 * taps as f64 && last > 0 {
             Form::Last
         } else {
             Form::Rows
         };
-        let width = match form {
-            Form::Last => corr.c.next_multiple_of(lanes),
-            _ => (corr.c * taps).next_multiple_of(lanes),
+        let (block, width) = match form {
+            Form::Last => (last.min(corr.c), last.min(corr.c.next_multiple_of(lanes))),
+            _ => (rows.min(corr.c.max(1)), (rows.min(corr.c.max(1)) * taps).next_multiple_of(lanes)),
         };
         let spec = BandSpec { element: size, tile: lanes, direct: false, budget: FIRST_LEVEL, least: 1 };
         let mut band = BandPlan::new(corr, &spec);
@@ -111,7 +117,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                 band.count[d] = corr.grid[d].div_ceil(band.size[d]);
             }
         }
-        WeightGrad { geometry, corr, kernels, form, width, band }
+        WeightGrad { geometry, corr, kernels, form, block, width, band }
     }
 
     /// Rows and vectors of the largest tile.
@@ -123,6 +129,11 @@ impl<'a, E: Element> WeightGrad<'a, E> {
 
     fn position(&self, at: [usize; 3], size: [usize; 3]) -> usize {
         (at[0] * size[1] + at[1]) * size[2] + at[2]
+    }
+
+    /// Blocks of input channels.
+    fn blocks(&self) -> usize {
+        self.corr.c.div_ceil(self.block)
     }
 
     /// Input positions that a box of outputs reads.
@@ -176,8 +187,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let taps = self.geometry.taps();
         let columns = match self.form {
             Form::Dots => corr.c * taps,
-            Form::Last => taps * self.width,
-            Form::Rows => self.width,
+            Form::Last => self.blocks() * taps * self.width,
+            Form::Rows => self.blocks() * self.width,
         };
         let mut sums = AlignedVec::<E::Acc>::zeroed(groups * corr.m * columns)?;
         if w.is_empty() {
@@ -236,7 +247,13 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         for (row, w) in w.chunks_exact_mut(corr.c * taps).enumerate() {
             let sums = &sums[row * columns..][..columns];
             for (i, w) in w.iter_mut().enumerate() {
-                let at = if self.form == Form::Last { i % taps * self.width + i / taps } else { i };
+                let (c, tap) = (i / taps, i % taps);
+                let (block, c) = (c / self.block, c % self.block);
+                let at = match self.form {
+                    Form::Dots => i,
+                    Form::Last => (block * taps + tap) * self.width + c,
+                    Form::Rows => block * self.width + c * taps + tap,
+                };
                 *w = E::narrow(sums[at]);
             }
         }
@@ -299,24 +316,33 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             }
         }
         let off = Offsets { table: &table, largest: table.last().copied().unwrap_or(0) };
-        match self.form {
-            Form::Last => self.fill_last(x, &outputs, size, image),
-            _ => self.fill_rows(x, &outputs, image),
-        }
         let (tall, vectors) = self.tile();
         let lanes = self.kernels.lanes;
         let columns = sums.len() / rows;
-        let blocks: &[u32] = if self.form == Form::Last { taps } else { &[0] };
+        let shifts: &[u32] = if self.form == Form::Last { taps } else { &[0] };
         for (r0, count) in even_parts(rows, tall) {
-            let packed = &mut packed[r0 * pixels..][..count * pixels];
-            self.pack_y(y, &outputs, m0 + r0, count, packed);
-            for (b, &shift) in blocks.iter().enumerate() {
-                for (v0, wide) in even_parts(self.width / lanes, vectors) {
-                    let from = &image[shift as usize + v0 * lanes..];
-                    self.kernels.run_pv(count, wide, packed, from, off, tile);
-                    for i in 0..count {
-                        let to = (r0 + i) * columns + b * self.width + v0 * lanes;
-                        add_into(&mut sums[to..to + wide * lanes], &tile[i * wide * lanes..][..wide * lanes]);
+            self.pack_y(y, &outputs, m0 + r0, count, &mut packed[r0 * pixels..][..count * pixels]);
+        }
+        for block in 0..self.blocks() {
+            let channels = block * self.block..((block + 1) * self.block).min(self.corr.c);
+            match self.form {
+                Form::Last => self.fill_last(x, channels, &outputs, size, image),
+                _ => self.fill_rows(x, channels, &outputs, image),
+            }
+            for (r0, count) in even_parts(rows, tall) {
+                let packed = &packed[r0 * pixels..][..count * pixels];
+                for (s, &shift) in shifts.iter().enumerate() {
+                    for (v0, wide) in even_parts(self.width / lanes, vectors) {
+                        let from = &image[shift as usize + v0 * lanes..];
+                        self.kernels.run_pv(count, wide, packed, from, off, tile);
+                        for i in 0..count {
+                            let to =
+                                (r0 + i) * columns + (block * shifts.len() + s) * self.width + v0 * lanes;
+                            add_into(
+                                &mut sums[to..][..wide * lanes],
+                                &tile[i * wide * lanes..][..wide * lanes],
+                            );
+                        }
                     }
                 }
             }
@@ -354,10 +380,20 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
     }
 
-    /// `image[position * width + c]`, zero outside the source; lanes beyond the channels are never looked at.
-    fn fill_last(&self, x: &[E], outputs: &Box3, size: [usize; 3], image: &mut [E::Acc]) {
+    /// `image[position * width + c]` of the channels, zero outside the source; lanes beyond the channels are never
+    /// looked at.
+    fn fill_last(
+        &self,
+        x: &[E],
+        channels: Range<usize>,
+        outputs: &Box3,
+        size: [usize; 3],
+        image: &mut [E::Acc],
+    ) {
         let (g, source, width) = (self.geometry, self.corr.source, self.width);
         let plane: usize = source.iter().product();
+        let x = &x[channels.start * plane..channels.end * plane];
+        let channels = channels.len();
         let first = [0, 1, 2].map(|d| (outputs.first[d] * g.stride()[d]) as isize - g.pad_low()[d] as isize);
         let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
         let used = self.positions(n);
@@ -379,7 +415,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                 let row = row + (first[2] + low as isize) as usize;
                 let mut c0 = 0;
                 if let Some(x) = as_accumulators(x) {
-                    while c0 + 8 <= self.corr.c {
+                    while c0 + 8 <= channels {
                         let mut done = low;
                         while done + 8 <= high {
                             let from = &x[c0 * plane + row + done - low..];
@@ -394,7 +430,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                         c0 += 8;
                     }
                 }
-                for c in c0..self.corr.c {
+                for c in c0..channels {
                     for w in low..high {
                         to[w * width + c] = x[c * plane + row + w - low].widen();
                     }
@@ -403,8 +439,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
     }
 
-    /// `image[output * width + c * taps + t]`, zero outside the source.
-    fn fill_rows(&self, x: &[E], outputs: &Box3, image: &mut [E::Acc]) {
+    /// `image[output * width + c * taps + t]` of the channels, zero outside the source.
+    fn fill_rows(&self, x: &[E], channels: Range<usize>, outputs: &Box3, image: &mut [E::Acc]) {
         let (g, source, width) = (self.geometry, self.corr.source, self.width);
         let plane: usize = source.iter().product();
         let (kernel, stride, dilation, pad) = (g.kernel(), g.stride(), g.dilation(), g.pad_low());
@@ -415,7 +451,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                 for ow in outputs.first[2]..outputs.end[2] {
                     let to = image.next().expect("a row for every output");
                     let mut slot = to.iter_mut();
-                    for c in 0..self.corr.c {
+                    for c in channels.clone() {
                         for td in 0..kernel[0] {
                             let d = at(0, od, td);
                             for th in 0..kernel[1] {

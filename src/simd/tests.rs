@@ -1,1 +1,80 @@
+//! Every vector method against plain loops, on every instruction set that the machine has.
 
+use super::*;
+
+fn check<S: Simd>(enabled: impl Fn(&dyn Fn()))
+where
+    S::T: From<u8>,
+{
+    let l = S::L;
+    let value = |i: usize| S::T::from(i as u8);
+    let a: Vec<S::T> = (0..4 * l.max(16)).map(value).collect();
+    enabled(&|| {
+        let mut out = vec![value(0); 4 * l.max(16)];
+        // SAFETY: `enabled` runs this where the instruction set exists; all ranges are inside the vectors.
+        unsafe {
+            S::store(
+                out.as_mut_ptr(),
+                S::fma(S::load(a.as_ptr()), S::splat(&a[3]), S::load(a.as_ptr().add(1))),
+            );
+            for i in 0..l {
+                assert_eq!(out[i], value(3 * i + i + 1), "fma");
+            }
+            for n in 0..=l {
+                out.fill(value(99));
+                S::store(out.as_mut_ptr(), S::load_n(a.as_ptr().add(1), n));
+                let expected: Vec<S::T> =
+                    (0..l).map(|i| if i < n { value(i + 1) } else { value(0) }).collect();
+                assert_eq!(out[..l], expected, "load_n {n}");
+                out.fill(value(99));
+                S::store_n(out.as_mut_ptr(), S::load(a.as_ptr().add(2)), n);
+                let expected: Vec<S::T> =
+                    (0..l).map(|i| if i < n { value(i + 2) } else { value(99) }).collect();
+                assert_eq!(out[..l], expected, "store_n {n}");
+            }
+            assert_eq!(S::sum(S::load(a.as_ptr().add(1))), value(l * (l + 1) / 2), "sum");
+            S::store(out.as_mut_ptr(), S::add(S::zero(), S::load(a.as_ptr())));
+            assert_eq!(out[..l], a[..l], "add");
+            S::store_interleaved(out.as_mut_ptr(), S::load(a.as_ptr()), S::load(a.as_ptr().add(l)));
+            let expected: Vec<S::T> = (0..2 * l).map(|i| value(i / 2 + i % 2 * l)).collect();
+            assert_eq!(out[..2 * l], expected, "store_interleaved");
+            let exact: Vec<S::T> = a[1..2 * l].to_vec();
+            S::store(out.as_mut_ptr(), S::load_even(exact.as_ptr()));
+            let expected: Vec<S::T> = (0..l).map(|i| value(2 * i + 1)).collect();
+            assert_eq!(out[..l], expected, "load_even");
+        }
+        let block: Vec<S::T> = (0..8 * 11).map(value).collect();
+        let mut turned = vec![value(0); 8 * 9];
+        // SAFETY: as above.
+        unsafe { S::transpose8(block.as_ptr(), 11, turned.as_mut_ptr(), 9) };
+        for i in 0..8 {
+            for j in 0..8 {
+                assert_eq!(turned[j * 9 + i], block[i * 11 + j], "transpose8");
+            }
+        }
+    });
+}
+
+#[test]
+fn vectors_match_plain_loops() {
+    for isa in Isa::available() {
+        let plain = |f: &dyn Fn()| f();
+        match isa.kind() {
+            IsaKind::Scalar => (check::<Scalar<f32>>(plain), check::<Scalar<f64>>(plain)),
+            IsaKind::Portable => (check::<Lanes4<f32>>(plain), check::<Lanes4<f64>>(plain)),
+            #[cfg(target_arch = "aarch64")]
+            IsaKind::Neon => (check::<neon::F32x4>(plain), check::<neon::F64x2>(plain)),
+            #[cfg(target_arch = "x86_64")]
+            IsaKind::Avx2 => (check::<avx2::F32x8>(plain), check::<avx2::F64x4>(plain)),
+            #[cfg(target_arch = "x86_64")]
+            IsaKind::Avx512 => (check::<avx512::F32x16>(plain), check::<avx512::F64x8>(plain)),
+        };
+    }
+}
+
+#[test]
+fn the_best_instruction_set_comes_first_and_plain_code_is_always_there() {
+    let all = Isa::available();
+    assert!(all.windows(2).all(|pair| pair[0].kind() > pair[1].kind()));
+    assert_eq!(all.last().map(|isa| isa.name()), Some("scalar"));
+}
