@@ -1,6 +1,6 @@
 //! The element types of arrays and the types they are summed in.
 
-use crate::tile::kernels::HasKernels;
+use crate::simd::Float;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use std::any::TypeId;
@@ -8,7 +8,7 @@ use std::any::TypeId;
 /// A floating-point element: what is stored, and what is summed.
 pub trait Element: Copy + Send + Sync + 'static {
     /// The type of sums: float16 is summed in float32.
-    type Acc: HasKernels;
+    type Acc: Float;
     /// NumPy's name.
     const NAME: &'static str;
     /// To the type of sums, exactly.

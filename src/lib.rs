@@ -1,11 +1,11 @@
 //! rsconv's core: PyTorch's convolutions on the CPU, for Python bindings and for tests without Python.
 //!
-//! Read it from the outside in: [`geometry`] validates a call and computes every size; [`conv`] plans, packs and
+//! Read it from the outside in: [`geometry`] validates a call ([`spec`]) and computes every size; [`conv`] plans, packs and
 //! runs; `tile` holds the register tiles that it runs on, written once over the vector trait of [`simd`]. [`threads`]
 //! shares work out, [`scratch`] lends working memory, [`knobs`] lists the environment variables.
 //!
-//! Unsafe code is fenced: `simd`, `tile` and the two kernels of `conv` that touch vectors, the output splitting of
-//! `view`, what asks the operating system, and the bindings.
+//! Unsafe code is fenced: `simd` and the tiles over it, the output splitting of `view`, what asks the operating
+//! system or outlives a fork, and the bindings.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
@@ -19,6 +19,7 @@ pub mod knobs;
 pub mod os;
 pub mod scratch;
 pub mod simd;
+pub mod spec;
 pub mod threads;
 pub mod tile;
 mod view;

@@ -11,12 +11,13 @@
 //! no output ("junk") are dropped at the store. The copy costs one part in `taps` of an im2col matrix and stays in
 //! the second-level cache. Where nothing is padded and the step is one, the source itself serves as the band.
 
-use super::correlation::{Correlation, Tap};
+use super::correlation::{Correlation, PhaseRow, Tap};
 use crate::element::Element;
 use crate::tile::copy::Shape;
 use crate::tile::epilogue::Segment;
 use crate::tile::kernels::Kernels;
 use crate::view::as_accumulators;
+use std::ops::Range;
 
 /// What a band should fit in: a share of the second-level cache of current cores (1 to 2 MiB).
 pub(crate) const SECOND_LEVEL: usize = 384 << 10;
@@ -175,14 +176,13 @@ impl BandPlan {
         ((n[0] - 1) * self.pitch[0] + n[1] - 1) * self.pitch[1] + n[2]
     }
 
-    /// Copies channels `c0..c0 + channels` of the source (one group of one sample) into the band.
+    /// Copies channels of the source (one group of one sample) into the band.
     pub(crate) fn fill<E: Element>(
         &self,
         corr: &Correlation,
         kernels: &Kernels<E::Acc>,
         source: &[E],
-        c0: usize,
-        channels: usize,
+        channels: Range<usize>,
         outputs: &Box3,
         band: &mut [E::Acc],
     ) {
@@ -190,9 +190,9 @@ impl BandPlan {
         let rows = [0, 1].map(|d| outputs.end[d] - outputs.first[d] + corr.reach[d]);
         let columns = outputs.end[2] - outputs.first[2] + corr.reach[2];
         let start = [0, 1, 2].map(|d| outputs.first[d] as isize + corr.first[d]);
-        for c in 0..channels {
-            let from = &source[(c0 + c) * plane_len..][..plane_len];
-            let mut plane = c * self.channel;
+        for (slot, c) in channels.enumerate() {
+            let from = &source[c * plane_len..][..plane_len];
+            let mut plane = slot * self.channel;
             for &rd in &corr.residues[0] {
                 for &rh in &corr.residues[1] {
                     for &rw in &corr.residues[2] {
@@ -275,32 +275,32 @@ fn copy_rows<E: Element>(
     }
 }
 
-/// The outputs that lanes `flat..flat + lanes` of a band stand for, as runs of one output row each.
+/// The outputs of a phase row that lanes `flat` of a band stand for, as runs of one output row each.
 ///
-/// `offset` is the phase row's first output; lanes beyond a row's end or beyond the output are left out. Runs that
-/// continue each other in the output are merged.
+/// Lanes beyond a row's end or beyond the output are left out. Runs that continue each other in the output are
+/// merged.
 pub(crate) fn segments(
     corr: &Correlation,
     plan: &BandPlan,
     outputs: &Box3,
-    offset: [usize; 3],
-    phases: usize,
-    flat: usize,
-    lanes: usize,
+    row: &PhaseRow,
+    flat: Range<usize>,
     out: &mut Vec<Segment>,
 ) {
+    let (offset, phases) = (row.offset, row.phases.len());
+    let (flat, lanes) = (flat.start, flat.len());
     out.clear();
     let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
     let [step_d, step_h, step] = corr.target_step;
     let mut lane = 0;
     let mut column = flat % plan.pitch[1];
-    let mut row = flat / plan.pitch[1] % plan.pitch[0];
+    let mut height = flat / plan.pitch[1] % plan.pitch[0];
     let mut depth = flat / plan.pitch[1] / plan.pitch[0];
     while lane < lanes && depth < n[0] {
         let run = (plan.pitch[1] - column).min(lanes - lane);
-        if row < n[1] && column < n[2] {
+        if height < n[1] && column < n[2] {
             let d = (outputs.first[0] + depth) * step_d + offset[0];
-            let h = (outputs.first[1] + row) * step_h + offset[1];
+            let h = (outputs.first[1] + height) * step_h + offset[1];
             let w = (outputs.first[2] + column) * step + offset[2];
             let len = run.min(n[2] - column);
             if d < corr.target[0] && h < corr.target[1] && w < corr.target[2] {
@@ -325,9 +325,9 @@ pub(crate) fn segments(
         }
         lane += run;
         column = 0;
-        row += 1;
-        if row == plan.pitch[0] {
-            row = 0;
+        height += 1;
+        if height == plan.pitch[0] {
+            height = 0;
             depth += 1;
         }
     }

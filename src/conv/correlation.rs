@@ -64,6 +64,14 @@ const MAX_INTERLEAVED: usize = 8;
 /// A kernel element along one dimension: index, residue, shift.
 type Tap1 = (usize, usize, isize);
 
+/// A phase row by dimensions: its taps are all combinations.
+struct Along {
+    offset: [usize; 3],
+    outer: [Vec<Tap1>; 2],
+    /// Of each phase.
+    inner: Vec<Vec<Tap1>>,
+}
+
 impl Correlation {
     /// `y` from `x`.
     pub(crate) fn forward(geometry: &Geometry) -> Correlation {
@@ -76,10 +84,8 @@ impl Correlation {
                 })
                 .collect()
         };
-        let (cx, cy) = (geometry.x_channels() / geometry.groups(), geometry.y_channels() / geometry.groups());
-        let rows = vec![([0; 3], [along(0), along(1)], vec![along(2)])];
-        let taps = geometry.taps();
-        Correlation::assemble(geometry, cy, cx, (cx * taps, taps), stride, [1; 3], rows, true)
+        let rows = vec![Along { offset: [0; 3], outer: [along(0), along(1)], inner: vec![along(2)] }];
+        Correlation::assemble(geometry, true, rows)
     }
 
     /// `x` from `y`.
@@ -110,38 +116,36 @@ impl Correlation {
             for rh in residues(1) {
                 if together {
                     let phases = (0..stride[2]).map(|rw| along(2, rw)).collect();
-                    rows.push(([rd, rh, 0], [along(0, rd), along(1, rh)], phases));
+                    rows.push(Along {
+                        offset: [rd, rh, 0],
+                        outer: [along(0, rd), along(1, rh)],
+                        inner: phases,
+                    });
                 } else {
                     for rw in residues(2) {
-                        rows.push(([rd, rh, rw], [along(0, rd), along(1, rh)], vec![along(2, rw)]));
+                        let inner = vec![along(2, rw)];
+                        rows.push(Along { offset: [rd, rh, rw], outer: [along(0, rd), along(1, rh)], inner });
                     }
                 }
             }
         }
-        let (cx, cy) = (geometry.x_channels() / geometry.groups(), geometry.y_channels() / geometry.groups());
-        let taps = geometry.taps();
-        Correlation::assemble(geometry, cx, cy, (taps, cx * taps), [1; 3], stride, rows, false)
+        Correlation::assemble(geometry, false, rows)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn assemble(
-        geometry: &Geometry,
-        m: usize,
-        c: usize,
-        weight_pitch: (usize, usize),
-        step: [usize; 3],
-        target_step: [usize; 3],
-        rows: Vec<([usize; 3], [Vec<Tap1>; 2], Vec<Vec<Tap1>>)>,
-        forward: bool,
-    ) -> Correlation {
-        let (source, target) = match forward {
-            true => (geometry.x_size(), geometry.y_size()),
-            false => (geometry.y_size(), geometry.x_size()),
-        };
+    /// Brings the rows' taps to a common origin.
+    fn assemble(geometry: &Geometry, forward: bool, rows: Vec<Along>) -> Correlation {
+        let (x, y) = (geometry.x_size(), geometry.y_size());
+        let (cx, cy) = (geometry.x_channels() / geometry.groups(), geometry.y_channels() / geometry.groups());
+        let taps = geometry.taps();
+        let (m, c, weight_pitch) =
+            if forward { (cy, cx, (cx * taps, taps)) } else { (cx, cy, (taps, cx * taps)) };
+        let (source, target) = if forward { (x, y) } else { (y, x) };
+        let (step, target_step) =
+            if forward { (geometry.stride(), [1; 3]) } else { ([1; 3], geometry.stride()) };
         let kernel = geometry.kernel();
         let (mut first, mut last) = ([isize::MAX; 3], [isize::MIN; 3]);
         let mut residues: [Vec<usize>; 3] = Default::default();
-        for (_, outer, inner) in &rows {
+        for Along { outer, inner, .. } in &rows {
             let all = outer.iter().enumerate().chain(inner.iter().map(|taps| (2, taps)));
             for (d, taps) in all {
                 for &(_, residue, shift) in taps {
@@ -169,7 +173,7 @@ impl Correlation {
         };
         let rows: Vec<PhaseRow> = rows
             .into_iter()
-            .map(|(offset, outer, inner)| {
+            .map(|Along { offset, outer, inner }| {
                 let phase = |along: &Vec<Tap1>| {
                     let mut taps = Vec::with_capacity(outer[0].len() * outer[1].len() * along.len());
                     for &td in &outer[0] {
@@ -239,7 +243,7 @@ impl Correlation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{ConvSpec, Padding};
+    use crate::spec::{ConvSpec, Padding};
 
     fn geometry(
         transposed: bool,

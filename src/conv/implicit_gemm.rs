@@ -9,8 +9,8 @@
 
 use super::band::{BandPlan, Box3, segments};
 use super::correlation::{Correlation, PhaseRow};
+use super::panels::Panels;
 use super::plan::{Choice, Mode, Partition, even_parts, partition};
-use crate::aligned::AlignedVec;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::scratch::with_scratch;
@@ -18,24 +18,11 @@ use crate::simd::Float;
 use crate::threads::{self, Interrupt};
 use crate::tile::epilogue::{TileSums, add_into, store};
 use crate::tile::kernels::{Kernels, Offsets};
-use crate::tile::pack::{self, WeightView};
+use crate::tile::pack;
 use crate::view::{Output, as_accumulators};
 
 /// Weights that stay in the second-level cache while strips of pixels pass by, in bytes.
 const WEIGHT_BLOCK_BYTES: usize = 256 << 10;
-
-/// Weights in the order of the tiles: for each group, phase and panel, all `k`, all rows or lanes.
-pub(crate) struct Panels<T> {
-    data: AlignedVec<T>,
-    /// Elements of one group.
-    group: usize,
-}
-
-impl<T: bytemuck::Pod> Panels<T> {
-    pub(crate) fn bytes(&self) -> usize {
-        self.data.bytes()
-    }
-}
 
 /// A pass over one kind of element: what is computed, and by which kernel.
 pub(crate) struct Gemm<'a, E: Element> {
@@ -47,55 +34,6 @@ pub(crate) struct Gemm<'a, E: Element> {
 }
 
 impl<E: Element> Gemm<'_, E> {
-    /// Output channels with their padding to whole vectors.
-    fn padded_channels(&self) -> usize {
-        match self.choice.mode {
-            Mode::Channels => self.corr.m.next_multiple_of(self.kernels.lanes),
-            _ => self.corr.m,
-        }
-    }
-
-    /// `(start, length)` of the panels: output channels in `Pixels` mode, vectors of them in `Channels` mode.
-    fn panels(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
-        match self.choice.mode {
-            Mode::Channels => even_parts(self.corr.m.div_ceil(self.kernels.lanes), self.choice.vectors),
-            _ => even_parts(self.corr.m, self.choice.rows),
-        }
-    }
-
-    /// Packs the weights of all groups, `(out, in / groups, taps)`, on up to `threads` threads.
-    pub(crate) fn pack(
-        &self,
-        weights: &[E],
-        threads: usize,
-        interrupt: &dyn Interrupt,
-    ) -> Result<Panels<E::Acc>> {
-        let corr = self.corr;
-        let all_taps: usize = corr.phases().map(Vec::len).sum();
-        let group = self.padded_channels() * corr.c * all_taps;
-        let mut data = AlignedVec::zeroed(group * self.groups)?;
-        let panels: Vec<(usize, usize)> = self.panels().collect();
-        let taps: Vec<Vec<usize>> =
-            corr.phases().map(|taps| taps.iter().map(|tap| tap.weight).collect()).collect();
-        let output = Output::new(data.as_mut_slice());
-        let threads = if group * self.groups < 64 << 10 { 1 } else { threads };
-        threads::run(self.groups * panels.len(), threads, interrupt, &|task| {
-            let (g, (start, len)) = (task / panels.len(), panels[task % panels.len()]);
-            let (row, column) = corr.weight_pitch;
-            let view = WeightView { data: &weights[g * weights.len() / self.groups..], row, column };
-            let unit = if self.choice.mode == Mode::Channels { self.kernels.lanes } else { 1 };
-            let (m0, width) = (start * unit, len * unit);
-            let mut base = g * group;
-            for taps in &taps {
-                let depth = corr.c * taps.len();
-                let out = output.run(base + m0 * depth, width * depth);
-                pack::panel(self.kernels, &view, m0, width.min(corr.m - m0), corr.c, taps, width, out);
-                base += self.padded_channels() * depth;
-            }
-        })?;
-        Ok(Panels { data, group })
-    }
-
     /// Scratch of one task, in elements: band, ragged end, waiting sums, tiles and their transpose.
     fn scratch(&self, part: &Partition) -> [usize; 5] {
         let (corr, lanes) = (self.corr, self.kernels.lanes);
@@ -284,7 +222,7 @@ impl<E: Element> Pass<'_, E> {
                 let source = as_accumulators(source).expect("read in place");
                 &source[c0 * plan.channel + plan.origin(corr, &outputs)..]
             } else {
-                plan.fill(corr, gemm.kernels, source, c0, channels, &outputs, copy);
+                plan.fill(corr, gemm.kernels, source, c0..c0 + channels, &outputs, copy);
                 &**copy
             };
             let work = Work {
@@ -359,7 +297,7 @@ impl<E: Element> Pass<'_, E> {
                 let copied = plan.direct && count < width;
                 for at in self.rows() {
                     let phases = at.row.phases.len();
-                    segments(corr, plan, &work.outputs, at.row.offset, phases, flat, count, &mut runs);
+                    segments(corr, plan, &work.outputs, at.row, flat..flat + count, &mut runs);
                     if copied {
                         self.copy_tail(work, &at, flat, count, tail);
                     }
@@ -452,7 +390,7 @@ impl<E: Element> Pass<'_, E> {
                     let flat = start + first;
                     for at in self.rows() {
                         let phases = at.row.phases.len();
-                        segments(corr, plan, &work.outputs, at.row.offset, phases, flat, rows, &mut runs);
+                        segments(corr, plan, &work.outputs, at.row, flat..flat + rows, &mut runs);
                         let mut weights = at.weights;
                         for (p, taps) in at.row.phases.iter().enumerate() {
                             let off = self.table(at.phase + p, taps.len(), work.chunk.channels);

@@ -6,11 +6,13 @@
 
 mod band;
 mod correlation;
-pub(crate) mod depthwise;
+mod depthwise;
 mod implicit_gemm;
-pub(crate) mod plan;
+mod panels;
+mod pixel_rows;
+mod plan;
 pub mod reference;
-pub(crate) mod row_dot;
+mod row_dot;
 mod weight_grad;
 
 use crate::aligned::AlignedVec;
@@ -22,7 +24,8 @@ use crate::threads::Interrupt;
 use crate::tile::kernels::{HasKernels, Kernels};
 use correlation::Correlation;
 use depthwise::Depthwise;
-use implicit_gemm::{Gemm, Panels};
+use implicit_gemm::Gemm;
+use panels::Panels;
 use plan::{Choice, Mode, choose};
 use weight_grad::{Form, WeightGrad};
 
@@ -36,6 +39,10 @@ pub enum Pass {
     /// w from x and y.
     WeightGrad,
 }
+
+/// An element type that has kernels.
+pub trait ConvElement: Element<Acc: HasKernels> {}
+impl<E: Element<Acc: HasKernels>> ConvElement for E {}
 
 /// A geometry with its kernel.
 pub struct Plan<E: Element> {
@@ -90,7 +97,7 @@ pub struct Explanation {
     pub reason: String,
 }
 
-impl<E: Element> Plan<E> {
+impl<E: ConvElement> Plan<E> {
     /// Chooses the kernel.
     pub fn new(geometry: &Geometry, pass: Pass, isa: Isa) -> Plan<E> {
         let kernels = E::Acc::kernels(isa);

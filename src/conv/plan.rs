@@ -5,9 +5,9 @@
 
 use super::band::{BandPlan, BandSpec, FIRST_LEVEL, SECOND_LEVEL};
 use super::correlation::Correlation;
-use super::depthwise;
 use crate::simd::Float;
 use crate::tile::kernels::{Kernels, Menu};
+use crate::tile::rows::ROWS;
 
 /// What a tile's vectors run along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ pub(crate) fn choose<T: Float>(corr: &Correlation, kernels: &Kernels<T>, in_plac
     if corr.c == 1 && corr.m <= 2 && corr.most_taps() > 1 {
         return Choice {
             mode: Mode::Depthwise,
-            rows: depthwise::ROWS,
+            rows: ROWS,
             vectors: kernels.depthwise_vectors,
             direct: false,
         };

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::conv::{Pass, Plan};
-use crate::geometry::{ConvSpec, Geometry, Padding};
+use crate::geometry::Geometry;
 use crate::simd::Isa;
+use crate::spec::{ConvSpec, Padding};
 
 fn geometry(
     input: &[usize],
@@ -131,7 +132,9 @@ fn covers(corr: &Correlation, part: &Partition) {
     for band in 0..part.band.bands() {
         let area = part.band.outputs(corr, band);
         outputs += (0..3).map(|d| area.end[d] - area.first[d]).product::<usize>();
-        assert!((0..3).all(|d| area.first[d] % part.band.size[d] == 0 && area.end[d] <= corr.grid[d]));
+        assert!(
+            (0..3).all(|d| area.first[d].is_multiple_of(part.band.size[d]) && area.end[d] <= corr.grid[d])
+        );
     }
     assert_eq!(outputs, corr.grid.iter().product::<usize>(), "{part:?}");
 }

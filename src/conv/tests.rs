@@ -1,5 +1,5 @@
 use super::*;
-use crate::geometry::{ConvSpec, Padding};
+use crate::spec::{ConvSpec, Padding};
 use crate::threads::NeverInterrupt;
 
 /// A small generator of reproducible numbers.
@@ -63,7 +63,7 @@ fn geometry(r: &mut Random) -> Geometry {
     }
 }
 
-fn check<E: Element>(
+fn check<E: ConvElement>(
     g: &Geometry,
     isa: Isa,
     r: &mut Random,

@@ -11,7 +11,7 @@
 //! image. Sums of one band are added to the result band by band (two levels, so that rounding errors grow with the
 //! square root of the band), in an order that depends on the geometry alone: the bits do not depend on threads.
 
-use super::band::{BandPlan, BandSpec, Box3, FIRST_LEVEL};
+use super::band::{BandPlan, BandSpec, FIRST_LEVEL};
 use super::correlation::Correlation;
 use super::plan::even_parts;
 use super::row_dot::RowDot;
@@ -23,8 +23,7 @@ use crate::scratch::with_scratch;
 use crate::threads::{self, Interrupt};
 use crate::tile::epilogue::add_into;
 use crate::tile::kernels::{Kernels, Offsets};
-use crate::view::{Output, as_accumulators};
-use std::ops::Range;
+use crate::view::Output;
 
 /// Outputs of a band, at most: the length of the first level of sums.
 const PIXELS: usize = 512;
@@ -44,16 +43,25 @@ pub(crate) enum Form {
     Rows,
 }
 
+/// One band of one group of one sample, for output channels `m0..m0 + rows`.
+struct Step<'a, E> {
+    index: usize,
+    x: &'a [E],
+    y: &'a [E],
+    m0: usize,
+    rows: usize,
+}
+
 /// The weight gradient of one geometry.
 pub(crate) struct WeightGrad<'a, E: Element> {
-    geometry: &'a Geometry,
-    corr: &'a Correlation,
-    kernels: &'static Kernels<E::Acc>,
+    pub(super) geometry: &'a Geometry,
+    pub(super) corr: &'a Correlation,
+    pub(super) kernels: &'static Kernels<E::Acc>,
     pub form: Form,
     /// Input channels that the image holds at once.
     block: usize,
     /// Lanes of a row of the image: those channels, or channels and taps, to whole vectors.
-    width: usize,
+    pub(super) width: usize,
     /// How outputs are cut; only `Dots` copies by it.
     band: BandPlan,
 }
@@ -127,7 +135,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         (tallest, Kernels::vectors(&self.kernels.pv, tallest))
     }
 
-    fn position(&self, at: [usize; 3], size: [usize; 3]) -> usize {
+    pub(super) fn position(&self, at: [usize; 3], size: [usize; 3]) -> usize {
         (at[0] * size[1] + at[1]) * size[2] + at[2]
     }
 
@@ -137,7 +145,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
     }
 
     /// Input positions that a box of outputs reads.
-    fn positions(&self, n: [usize; 3]) -> [usize; 3] {
+    pub(super) fn positions(&self, n: [usize; 3]) -> [usize; 3] {
         let g = self.geometry;
         [0, 1, 2].map(|d| (n[d] - 1) * g.stride()[d] + (g.kernel()[d] - 1) * g.dilation()[d] + 1)
     }
@@ -147,10 +155,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let pixels: usize = self.band.size.iter().product();
         let (tall, vectors) = self.tile();
         match self.form {
-            Form::Dots => {
-                let [band, y] = RowDot::<E>::scratch(&self.band);
-                [band, y, 0]
-            }
+            Form::Dots => [RowDot::<E>::scratch(&self.band), 0, 0],
             Form::Last => {
                 let positions: usize = self.positions(self.band.size).iter().product();
                 [(positions + 1) * self.width, pixels * rows, tall * vectors * self.kernels.lanes]
@@ -230,9 +235,10 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                                     plan: &self.band,
                                     offsets: &offsets,
                                 };
-                                dots.band(index, x, y, m0..m0 + n, sums, image, packed);
+                                dots.band(index, x, y, m0..m0 + n, sums, image);
                             } else {
-                                self.band(index, x, y, m0, n, &offsets, sums, image, packed, tile);
+                                let work = Step { index, x, y, m0, rows: n };
+                                self.band(&work, &offsets, sums, [&mut *image, &mut *packed, &mut *tile]);
                             }
                         }
                     });
@@ -281,21 +287,10 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
     }
 
-    /// Adds one band to the sums of output channels `m0..m0 + rows`.
-    #[allow(clippy::too_many_arguments)]
-    fn band(
-        &self,
-        index: usize,
-        x: &[E],
-        y: &[E],
-        m0: usize,
-        rows: usize,
-        taps: &[u32],
-        sums: &mut [E::Acc],
-        image: &mut [E::Acc],
-        packed: &mut [E::Acc],
-        tile: &mut [E::Acc],
-    ) {
+    /// Adds one band to the sums of some output channels.
+    fn band(&self, work: &Step<'_, E>, taps: &[u32], sums: &mut [E::Acc], scratch: [&mut [E::Acc]; 3]) {
+        let &Step { index, x, y, m0, rows } = work;
+        let [image, packed, tile] = scratch;
         let outputs = self.band.outputs(self.corr, index);
         let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
         let pixels: usize = n.iter().product();
@@ -342,136 +337,6 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                                 &mut sums[to..][..wide * lanes],
                                 &tile[i * wide * lanes..][..wide * lanes],
                             );
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// `packed[pixel * count + i] = y[m0 + i, pixel]`.
-    fn pack_y(&self, y: &[E], outputs: &Box3, m0: usize, count: usize, packed: &mut [E::Acc]) {
-        let grid = self.corr.grid;
-        let plane: usize = grid.iter().product();
-        let run = outputs.end[2] - outputs.first[2];
-        let mut pixel = 0;
-        for d in outputs.first[0]..outputs.end[0] {
-            for h in outputs.first[1]..outputs.end[1] {
-                let from = &y[m0 * plane + (d * grid[1] + h) * grid[2] + outputs.first[2]..];
-                let mut done = 0;
-                if let (Some(from), 8) = (as_accumulators(from), count) {
-                    while done + 8 <= run {
-                        self.kernels.transpose_block(
-                            &from[done..],
-                            plane,
-                            &mut packed[(pixel + done) * 8..],
-                            8,
-                        );
-                        done += 8;
-                    }
-                }
-                for i in 0..count {
-                    for w in done..run {
-                        packed[(pixel + w) * count + i] = from[i * plane + w].widen();
-                    }
-                }
-                pixel += run;
-            }
-        }
-    }
-
-    /// `image[position * width + c]` of the channels, zero outside the source; lanes beyond the channels are never
-    /// looked at.
-    fn fill_last(
-        &self,
-        x: &[E],
-        channels: Range<usize>,
-        outputs: &Box3,
-        size: [usize; 3],
-        image: &mut [E::Acc],
-    ) {
-        let (g, source, width) = (self.geometry, self.corr.source, self.width);
-        let plane: usize = source.iter().product();
-        let x = &x[channels.start * plane..channels.end * plane];
-        let channels = channels.len();
-        let first = [0, 1, 2].map(|d| (outputs.first[d] * g.stride()[d]) as isize - g.pad_low()[d] as isize);
-        let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
-        let used = self.positions(n);
-        let low = (-first[2]).clamp(0, used[2] as isize) as usize;
-        let high = (source[2] as isize - first[2]).clamp(low as isize, used[2] as isize) as usize;
-        for d in 0..used[0] {
-            for h in 0..used[1] {
-                let to = &mut image[self.position([d, h, 0], size) * width..][..used[2] * width];
-                let (at_d, at_h) = (first[0] + d as isize, first[1] + h as isize);
-                let inside =
-                    (0..source[0] as isize).contains(&at_d) && (0..source[1] as isize).contains(&at_h);
-                if !inside || low == high {
-                    to.fill(Default::default());
-                    continue;
-                }
-                to[..low * width].fill(Default::default());
-                to[high * width..].fill(Default::default());
-                let row = (at_d as usize * source[1] + at_h as usize) * source[2];
-                let row = row + (first[2] + low as isize) as usize;
-                let mut c0 = 0;
-                if let Some(x) = as_accumulators(x) {
-                    while c0 + 8 <= channels {
-                        let mut done = low;
-                        while done + 8 <= high {
-                            let from = &x[c0 * plane + row + done - low..];
-                            self.kernels.transpose_block(from, plane, &mut to[done * width + c0..], width);
-                            done += 8;
-                        }
-                        for c in c0..c0 + 8 {
-                            for w in done..high {
-                                to[w * width + c] = x[c * plane + row + w - low];
-                            }
-                        }
-                        c0 += 8;
-                    }
-                }
-                for c in c0..channels {
-                    for w in low..high {
-                        to[w * width + c] = x[c * plane + row + w - low].widen();
-                    }
-                }
-            }
-        }
-    }
-
-    /// `image[output * width + c * taps + t]` of the channels, zero outside the source.
-    fn fill_rows(&self, x: &[E], channels: Range<usize>, outputs: &Box3, image: &mut [E::Acc]) {
-        let (g, source, width) = (self.geometry, self.corr.source, self.width);
-        let plane: usize = source.iter().product();
-        let (kernel, stride, dilation, pad) = (g.kernel(), g.stride(), g.dilation(), g.pad_low());
-        let mut image = image.chunks_exact_mut(width);
-        let at = |d: usize, o: usize, t: usize| (o * stride[d] + t * dilation[d]) as isize - pad[d] as isize;
-        for od in outputs.first[0]..outputs.end[0] {
-            for oh in outputs.first[1]..outputs.end[1] {
-                for ow in outputs.first[2]..outputs.end[2] {
-                    let to = image.next().expect("a row for every output");
-                    let mut slot = to.iter_mut();
-                    for c in channels.clone() {
-                        for td in 0..kernel[0] {
-                            let d = at(0, od, td);
-                            for th in 0..kernel[1] {
-                                let h = at(1, oh, th);
-                                let whole = (0..source[0] as isize).contains(&d)
-                                    && (0..source[1] as isize).contains(&h);
-                                let row = c * plane
-                                    + if whole {
-                                        (d as usize * source[1] + h as usize) * source[2]
-                                    } else {
-                                        0
-                                    };
-                                for tw in 0..kernel[2] {
-                                    let w = at(2, ow, tw);
-                                    let inside = whole && (0..source[2] as isize).contains(&w);
-                                    let slot = slot.next().expect("a lane for every tap");
-                                    *slot =
-                                        if inside { x[row + w as usize].widen() } else { E::Acc::default() };
-                                }
-                            }
                         }
                     }
                 }

@@ -1,7 +1,8 @@
 //! `_core.Geometry`.
 
 use super::errors::to_python;
-use crate::geometry::{ConvSpec, Geometry as Core, Padding};
+use crate::geometry::Geometry as Core;
+use crate::spec::{ConvSpec, Padding};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};

@@ -4,8 +4,7 @@ use super::array::{Input, Kind, Out, Stored};
 use super::call;
 use super::errors::to_python;
 use super::geometry::Geometry;
-use crate::conv::{self as core_conv, Pass, Plan, reference};
-use crate::element::Element;
+use crate::conv::{self as core_conv, ConvElement, Pass, Plan, reference};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry as Core;
 use crate::simd::Isa;
@@ -57,16 +56,23 @@ const PLANS_KEPT: usize = 256;
 
 thread_local! {
     /// Recent plans, the latest last. For each thread, so that no lock is held across a fork.
-    static PLANS: RefCell<Vec<(TypeId, Pass, Rc<dyn Any>)>> = const { RefCell::new(Vec::new()) };
+    static PLANS: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A plan of some element type.
+struct Kept {
+    element: TypeId,
+    pass: Pass,
+    plan: Rc<dyn Any>,
 }
 
 /// The plan of a geometry, made at its first use.
-fn plan<E: Element>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
+fn plan<E: ConvElement>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
     let element = TypeId::of::<E>();
     PLANS.with_borrow_mut(|plans| {
         for at in (0..plans.len()).rev() {
-            if (plans[at].0, plans[at].1) == (element, pass)
-                && let Ok(plan) = plans[at].2.clone().downcast::<Plan<E>>()
+            if (plans[at].element, plans[at].pass) == (element, pass)
+                && let Ok(plan) = plans[at].plan.clone().downcast::<Plan<E>>()
                 && plan.geometry() == geometry
             {
                 // Halfway to the end: recent plans are found soon without moving all the others.
@@ -79,7 +85,7 @@ fn plan<E: Element>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
         if plans.len() == PLANS_KEPT {
             plans.remove(0);
         }
-        plans.push((element, pass, plan.clone()));
+        plans.push(Kept { element, pass, plan: plan.clone() });
         Ok(plan)
     })
 }
@@ -131,7 +137,7 @@ pub(super) struct PackedWeight {
 }
 
 /// A type whose packed weights `AnyPacked` can hold.
-trait Packable: Element + Stored {
+trait Packable: ConvElement + Stored {
     fn wrap(packed: core_conv::PackedWeight<Self>) -> AnyPacked;
     fn unwrap(packed: &AnyPacked) -> Option<&core_conv::PackedWeight<Self>>;
 }

@@ -3,8 +3,7 @@
 //! An entry point enables the instruction set's features and inlines a body generic over [`Simd`]. The table's
 //! rows are function pointers, handed out only for an [`Isa`] that was detected.
 
-use super::{TileFn, copy, epilogue, tile};
-use crate::conv::{depthwise, row_dot};
+use super::{TileFn, copy, dot, epilogue, rows, tile};
 use crate::simd::{self, Float, Isa, IsaKind, Lanes4, Scalar, Simd};
 
 /// Rows and vectors of the largest tiles.
@@ -26,10 +25,10 @@ pub struct Kernels<T: Float> {
     pub(crate) interleave: epilogue::InterleaveFn<T>,
     pub(crate) copy_rows: copy::CopyRowsFn<T>,
     pub(crate) transpose8: unsafe fn(*const T, usize, *mut T, usize),
-    pub(crate) rows: depthwise::RowsFn<T>,
+    pub(crate) rows: rows::RowsFn<T>,
     /// Vectors of a depthwise tile of four rows.
     pub(crate) depthwise_vectors: usize,
-    pub(crate) dot: row_dot::DotFn<T>,
+    pub(crate) dot: dot::DotFn<T>,
 }
 
 impl<T: Float> Kernels<T> {
@@ -145,8 +144,8 @@ macro_rules! entries {
         mod $module {
             use super::*;
             use crate::tile::epilogue::{Rows, Segment};
-            use crate::conv::depthwise::RowTile;
-            use crate::conv::row_dot::Dot;
+            use crate::tile::dot::DotTile;
+            use crate::tile::rows::RowTile;
             // SAFETY of every entry: reached only through a table that `HasKernels::kernels` hands out for a
             // detected `Isa`; the pointers are the caller's promise.
             $(#[$features])*
@@ -175,11 +174,11 @@ macro_rules! entries {
             }
             $(#[$features])*
             pub(super) unsafe fn rows<S: Simd, const NV: usize, const WIDE: usize>(t: &RowTile<S::T>) {
-                unsafe { depthwise::row_tile::<S, NV, WIDE>(t) }
+                unsafe { rows::row_tile::<S, NV, WIDE>(t) }
             }
             $(#[$features])*
-            pub(super) unsafe fn dot<S: Simd>(t: &Dot<S::T>) {
-                unsafe { row_dot::dot::<S>(t) }
+            pub(super) unsafe fn dot<S: Simd>(t: &DotTile<S::T>) {
+                unsafe { dot::dot::<S>(t) }
             }
         }
     };
@@ -304,6 +303,7 @@ impl HasKernels for f64 {
 }
 
 /// How many kernel instances an instruction set has, over both element types.
+#[cfg(feature = "python")]
 pub(crate) fn instances(isa: Isa) -> usize {
     f32::kernels(isa).count() + f64::kernels(isa).count()
 }

@@ -13,9 +13,11 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod copy;
+pub(crate) mod dot;
 pub(crate) mod epilogue;
 pub(crate) mod kernels;
 pub(crate) mod pack;
+pub(crate) mod rows;
 
 use crate::simd::Simd;
 

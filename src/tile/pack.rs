@@ -3,6 +3,7 @@
 use super::kernels::Kernels;
 use crate::element::Element;
 use crate::simd::Float;
+use std::ops::Range;
 
 /// Where weights lie: `w[m * row + c * column + tap]`.
 #[derive(Debug, Clone, Copy)]
@@ -13,20 +14,23 @@ pub(crate) struct WeightView<'a, E> {
     pub row: usize,
     /// Elements from one summed channel to the next.
     pub column: usize,
+    /// Summed channels.
+    pub channels: usize,
+    /// The kernel elements to take.
+    pub taps: &'a [usize],
 }
 
-/// One panel: `out[(c * taps.len() + t) * width + i] = w[m0 + i, c, taps[t]]` for `i < rows`; `width >= rows`,
-/// the rest stays as it is (zero).
+/// One panel: `out[(c * taps.len() + t) * width + i] = w[rows.start + i, c, taps[t]]`; the lanes beyond the rows
+/// stay as they are (zero).
 pub(crate) fn panel<E: Element>(
     kernels: &Kernels<E::Acc>,
     view: &WeightView<'_, E>,
-    m0: usize,
-    rows: usize,
-    channels: usize,
-    taps: &[usize],
+    rows: Range<usize>,
     width: usize,
     out: &mut [E::Acc],
 ) {
+    let &WeightView { taps, channels, .. } = view;
+    let (m0, rows) = (rows.start, rows.len());
     let depth = channels * taps.len();
     let dense = view.column == taps.len() && taps.iter().enumerate().all(|(i, &t)| i == t);
     let mut done = 0;
