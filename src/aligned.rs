@@ -1,6 +1,7 @@
 //! Buffers that start on a cache line, so that no vector of a packed panel straddles two.
 
 use crate::error::{Error, Result};
+use bytemuck::allocation::try_zeroed_slice_box;
 use bytemuck::{Pod, Zeroable};
 use std::marker::PhantomData;
 
@@ -10,7 +11,7 @@ struct Line([u8; 64]);
 
 /// A zeroed, 64-byte aligned buffer of `len` elements.
 pub struct AlignedVec<T> {
-    lines: Vec<Line>,
+    lines: Box<[Line]>,
     len: usize,
     element: PhantomData<T>,
 }
@@ -20,9 +21,8 @@ impl<T: Pod> AlignedVec<T> {
     pub fn zeroed(len: usize) -> Result<Self> {
         let bytes = len.checked_mul(size_of::<T>()).ok_or(Error::Alloc { bytes: usize::MAX })?;
         let count = bytes.div_ceil(64);
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(count).map_err(|_| Error::Alloc { bytes })?;
-        lines.resize(count, Line::zeroed());
+        // Asks for zeroed pages rather than writing zeros.
+        let lines = try_zeroed_slice_box(count).map_err(|()| Error::Alloc { bytes })?;
         Ok(AlignedVec { lines, len, element: PhantomData })
     }
 

@@ -197,7 +197,18 @@ impl Geometry {
             }
             Padding::Explicit(pairs) => {
                 if pairs.iter().any(|&(a, b)| a < 0 || b < 0) {
-                    return refuse(format!("negative padding is not supported, but got padding={pairs:?}"));
+                    return refuse(format!(
+                        "negative padding is not supported, but got padding={}",
+                        spec.padding.text()
+                    ));
+                }
+                if pairs.len() != 1 && pairs.len() != self.rank {
+                    return refuse(format!(
+                        "expected padding to be a single value or a list of {} values to match the convolution \
+                         dimensions, but got padding={}",
+                        self.rank,
+                        spec.padding.text()
+                    ));
                 }
                 let lows: Vec<i64> = pairs.iter().map(|p| p.0).collect();
                 let highs: Vec<i64> = pairs.iter().map(|p| p.1).collect();

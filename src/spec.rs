@@ -53,6 +53,9 @@ impl Padding {
             Padding::SameUpper => "'same_upper'".into(),
             Padding::SameLower => "'same_lower'".into(),
             Padding::Causal => "'causal'".into(),
+            Padding::Explicit(pairs) if pairs.iter().all(|pair| pair.0 == pair.1) => {
+                format!("{:?}", pairs.iter().map(|pair| pair.0).collect::<Vec<_>>())
+            }
             Padding::Explicit(pairs) => format!("{pairs:?}"),
         }
     }

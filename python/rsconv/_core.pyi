@@ -10,8 +10,8 @@ __version__: str
 class Geometry:
     """One convolution's shapes, validated: every output size, pad and tap range is computed here.
 
-    `stride`, `dilation`, `output_padding` are an int or one int per spatial dimension (a 1-tuple is broadcast).
-    `padding` is that, or one `(low, high)` pair per dimension, or `"valid"`, `"same"`, `"same_upper"`,
+    `stride`, `dilation`, `output_padding` are an int or one int per spatial dimension (a 1-tuple is
+    broadcast). `padding` is that, or one `(low, high)` pair per dimension, or `"valid"`, `"same"`, `"same_upper"`,
     `"same_lower"`, and `"causal"` in 1-D.
     """
 
