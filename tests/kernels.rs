@@ -16,7 +16,7 @@ use rsconv::spec::{ConvSpec, Padding};
 use rsconv::threads::NeverInterrupt;
 
 /// Geometries for each instruction set and element type.
-const GEOMETRIES: u64 = 700;
+const GEOMETRIES: u64 = 1000;
 /// Multiplications of one pass, at most.
 const PRODUCTS: usize = 150_000;
 
@@ -69,7 +69,7 @@ impl Case {
         let rank = random.pick(&[1, 2, 2, 3]);
         // A third are depthwise or have few channels per group; of the others, few have tiny counts.
         let (groups, most) = match random.below(6) {
-            0 => (random.pick(&[2, 5, 16, 33]), 1),
+            0 => (random.pick(&[2, 5, 16, 33]), random.pick(&[1, 1, 2])),
             1 => (random.pick(&[2, 3, 8]), 5),
             _ => (random.pick(&[1, 1, 1, 2, 3]), random.pick(&[6, 20, 40, 80])),
         };

@@ -11,8 +11,8 @@ class Geometry:
     """One convolution's shapes, validated: every output size, pad and tap range is computed here.
 
     `stride`, `dilation`, `output_padding` are an int or one int per spatial dimension (a 1-tuple is
-    broadcast). `padding` is that, or one `(low, high)` pair per dimension, or `"valid"`, `"same"`, `"same_upper"`,
-    `"same_lower"`, and `"causal"` in 1-D.
+    broadcast). `padding` is that, or one `(low, high)` pair per dimension, or `"valid"`, `"same"`,
+    `"same_upper"`, `"same_lower"`, and `"causal"` in 1-D.
     """
 
     def __new__(
@@ -54,7 +54,6 @@ class Geometry:
     def weight_shape(self) -> tuple[int, ...]: ...
     @property
     def output_shape(self) -> tuple[int, ...]: ...
-
     def without_padding(self) -> Geometry:
         """The same convolution over an input that already holds its padding (of any mode)."""
 

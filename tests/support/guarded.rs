@@ -25,13 +25,6 @@ impl<T: Copy> GuardedBuf<T> {
         GuardedBuf::new(len, false)
     }
 
-    /// A copy of `data` at the end or at the start.
-    pub fn copy_of(data: &[T], at_end: bool) -> GuardedBuf<T> {
-        let mut buffer = GuardedBuf::new(data.len(), at_end);
-        buffer.copy_from_slice(data);
-        buffer
-    }
-
     fn new(len: usize, at_end: bool) -> GuardedBuf<T> {
         let bytes = len.checked_mul(size_of::<T>()).expect("a size in bytes");
         let map = Map::new(bytes);
