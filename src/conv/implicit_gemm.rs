@@ -16,13 +16,16 @@ use crate::error::{Error, Result};
 use crate::scratch::with_scratch;
 use crate::simd::Float;
 use crate::threads::{self, Interrupt};
-use crate::tile::epilogue::{TileSums, add_into, store};
+use crate::tile::epilogue::{TileSums, add_into, prefetch, store};
 use crate::tile::kernels::{Kernels, Offsets};
 use crate::tile::pack;
 use crate::view::{Output, as_accumulators};
 
 /// Weights that stay in the second-level cache while strips of pixels pass by, in bytes.
 const WEIGHT_BLOCK_BYTES: usize = 256 << 10;
+
+/// Products of a tile's element that make asking ahead for its output line worth the instruction.
+const PREFETCH_DEPTH: usize = 256;
 
 /// A pass over one kind of element: what is computed, and by which kernel.
 pub(crate) struct Gemm<'a, E: Element> {
@@ -303,6 +306,9 @@ impl<E: Element> Pass<'_, E> {
                     }
                     for &(m0, rows) in block {
                         let (mut weights, mut from) = (at.weights, 0);
+                        if phases == 1 && work.chunk.ends && depth >= PREFETCH_DEPTH {
+                            prefetch(kernels, rows, &runs, output, work.start + m0 * target, target);
+                        }
                         for (p, taps) in at.row.phases.iter().enumerate() {
                             let off = self.table(at.phase + p, taps.len(), work.chunk.channels);
                             let depth = corr.c * taps.len();

@@ -98,6 +98,10 @@ impl Simd for F32x8 {
         unsafe { transpose8_f32(src, src_ld, dst, dst_ld) }
     }
     #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn store_interleaved(p: *mut f32, a: __m256, b: __m256) {
         unsafe {
             let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
@@ -159,6 +163,10 @@ impl Simd for F64x4 {
             let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
             _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
         }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f64) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn store_interleaved(p: *mut f64, a: __m256d, b: __m256d) {

@@ -63,6 +63,10 @@ impl Simd for F32x16 {
         unsafe { transpose8_f32(src, src_ld, dst, dst_ld) }
     }
     #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn store_interleaved(p: *mut f32, a: __m512, b: __m512) {
         unsafe {
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -121,6 +125,10 @@ impl Simd for F64x8 {
     #[inline(always)]
     unsafe fn sum(v: __m512d) -> f64 {
         unsafe { _mm512_reduce_add_pd(v) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f64) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn store_interleaved(p: *mut f64, a: __m512d, b: __m512d) {

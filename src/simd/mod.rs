@@ -86,6 +86,9 @@ pub trait Simd: Copy + 'static {
             }
         }
     }
+    /// Asks for the cache line at `p`, which will be written soon. A hint: any address is allowed.
+    #[inline(always)]
+    unsafe fn prefetch(_p: *const Self::T) {}
     /// Stores `2 * L` lanes `a0 b0 a1 b1 ...`.
     unsafe fn store_interleaved(p: *mut Self::T, a: Self::V, b: Self::V);
     /// Lanes `p[0], p[2], .. p[2 * L - 2]`; touches the `2 * L - 1` elements from `p` on and none beyond.

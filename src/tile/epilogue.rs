@@ -34,6 +34,8 @@ pub(crate) struct Rows<T> {
 
 /// `(rows, segments, y)`.
 pub(crate) type StoreFn<T> = unsafe fn(&Rows<T>, &[Segment], *mut T);
+/// `(rows, pitch, segments, y)`.
+pub(crate) type PrefetchFn<T> = unsafe fn(usize, usize, &[Segment], *const T);
 /// `(a, b, y, n, bias)`: `n` pairs `a[i] + bias, b[i] + bias`.
 pub(crate) type InterleaveFn<T> = unsafe fn(*const T, *const T, *mut T, usize, T);
 
@@ -59,6 +61,20 @@ pub(crate) unsafe fn store_rows<S: Simd>(rows: &Rows<S::T>, segments: &[Segment]
                     let left = segment.len - lane;
                     S::store_n(to.add(lane), S::add(S::load_n(from.add(lane), left), bias), left);
                 }
+            }
+        }
+    }
+}
+
+/// Asks for the output lines that `store_rows` will write.
+#[inline(always)]
+pub(crate) unsafe fn prefetch_rows<S: Simd>(rows: usize, pitch: usize, segments: &[Segment], y: *const S::T) {
+    let line = 64 / size_of::<S::T>();
+    for i in 0..rows {
+        for segment in segments {
+            for at in (0..segment.len).step_by(line) {
+                // SAFETY: a hint, for any address.
+                unsafe { S::prefetch(y.wrapping_add(i * pitch + segment.target + at)) };
             }
         }
     }
@@ -160,6 +176,21 @@ pub(crate) fn store<E: Element>(
                 }
             }
         }
+    }
+}
+
+/// Asks for the lines that `store` will write, so that they arrive while the tile is computed.
+pub(crate) fn prefetch<E: Element>(
+    kernels: &Kernels<E::Acc>,
+    rows: usize,
+    segments: &[Segment],
+    output: &Output<'_, E>,
+    start: usize,
+    target_pitch: usize,
+) {
+    if let Some(direct) = output.as_accumulator() {
+        // SAFETY: a hint, for any address.
+        unsafe { (kernels.prefetch)(rows, target_pitch, segments, direct.at(start)) };
     }
 }
 

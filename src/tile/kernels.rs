@@ -22,6 +22,7 @@ pub struct Kernels<T: Float> {
     /// Tiles with channels in vectors.
     pub(crate) cv: Menu<T>,
     pub(crate) store: epilogue::StoreFn<T>,
+    pub(crate) prefetch: epilogue::PrefetchFn<T>,
     pub(crate) interleave: epilogue::InterleaveFn<T>,
     pub(crate) copy_rows: copy::CopyRowsFn<T>,
     pub(crate) transpose8: unsafe fn(*const T, usize, *mut T, usize),
@@ -111,7 +112,7 @@ impl<T: Float> Kernels<T> {
     /// How many instances the table holds.
     pub fn count(&self) -> usize {
         let tiles = |menu: &Menu<T>| menu.iter().flatten().flatten().count();
-        tiles(&self.pv) + tiles(&self.cv) + 6
+        tiles(&self.pv) + tiles(&self.cv) + 7
     }
 }
 
@@ -159,6 +160,10 @@ macro_rules! entries {
                 unsafe { epilogue::store_rows::<S>(rows, segments, y) }
             }
             $(#[$features])*
+            pub(super) unsafe fn prefetch<S: Simd>(rows: usize, pitch: usize, segments: &[Segment], y: *const S::T) {
+                unsafe { epilogue::prefetch_rows::<S>(rows, pitch, segments, y) }
+            }
+            $(#[$features])*
             pub(super) unsafe fn interleave<S: Simd>(a: *const S::T, b: *const S::T, y: *mut S::T, n: usize, bias: S::T) {
                 unsafe { epilogue::interleave::<S>(a, b, y, n, bias) }
             }
@@ -193,6 +198,7 @@ macro_rules! table {
             pv: $menu!($module, $s, false),
             cv: $menu!($module, $s, true),
             store: $module::store::<$s>,
+            prefetch: $module::prefetch::<$s>,
             interleave: $module::interleave::<$s>,
             copy_rows: $module::copy_rows::<$s>,
             transpose8: $module::transpose8::<$s>,
