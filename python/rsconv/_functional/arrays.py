@@ -24,7 +24,7 @@ def as_arrays(*values: ArrayLike) -> tuple[bool, list[Any]]:
     """Whether any value is a Tensor, and every value as a base ndarray (None stays None).
 
     Python numbers, alone or in lists, have no dtype of their own: beside arrays they take the arrays' dtype,
-        unless that would lose a fraction or an imaginary part.
+    unless that would lose a fraction or an imaginary part.
     """
     found = [value._array if isinstance(value, Tensor) else value for value in values]
     dtypes = [value.dtype for value in found if isinstance(value, np.ndarray | np.generic)]

@@ -1,9 +1,9 @@
 """The operators that every device implements, and the choice of a device for a call.
 
 An operator is a function of canonical arguments: shapes are checked and sizes computed by its `Geometry` (or,
-    for layout operators, by `rsconv._functional`) before a backend sees them. Each has its gradients beside
-    it, written as operators of their own. A backend is a module; its arrays are its own (ndarrays on the
-    CPU).
+for layout operators, by `rsconv._functional`) before a backend sees them. Each has its gradients beside
+it, written as operators of their own. A backend is a module; its arrays are its own (ndarrays on the
+CPU).
 """
 
 from collections.abc import Callable
