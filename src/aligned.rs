@@ -3,11 +3,19 @@
 use crate::error::{Error, Result};
 use bytemuck::allocation::try_zeroed_slice_box;
 use bytemuck::{Pod, Zeroable};
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
+
+/// The largest buffer that a thread keeps for reuse: fresh memory costs a page fault for every 4 KiB.
+const SPARE_BYTES: usize = 16 << 20;
+
+thread_local! {
+    static SPARE: Cell<Box<[Line]>> = Cell::default();
+}
 
 /// A zeroed, 64-byte aligned buffer of `len` elements.
 pub struct AlignedVec<T> {
@@ -26,6 +34,25 @@ impl<T: Pod> AlignedVec<T> {
         Ok(AlignedVec { lines, len, element: PhantomData })
     }
 
+    /// As [`AlignedVec::zeroed`], but in memory that this thread gave back, if it is large enough; its contents are
+    /// what they were.
+    pub fn reused(len: usize) -> Result<Self> {
+        let lines = SPARE.try_with(Cell::take).unwrap_or_default();
+        if lines.len() >= (len * size_of::<T>()).div_ceil(64) {
+            return Ok(AlignedVec { lines, len, element: PhantomData });
+        }
+        drop(lines);
+        Self::zeroed(len)
+    }
+
+    /// Gives the memory back for this thread's next [`AlignedVec::reused`].
+    pub fn recycle(self) {
+        if self.lines.len() <= SPARE_BYTES / 64 {
+            // A thread that is ending keeps nothing.
+            let _ = SPARE.try_with(|spare| spare.set(self.lines));
+        }
+    }
+
     /// All elements.
     pub fn as_slice(&self) -> &[T] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
@@ -39,5 +66,23 @@ impl<T: Pod> AlignedVec<T> {
     /// Size in bytes.
     pub fn bytes(&self) -> usize {
         self.len * size_of::<T>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_aligned_zeroed_and_reused() {
+        let mut first = AlignedVec::<f32>::zeroed(100).unwrap();
+        assert!(first.as_slice().iter().all(|&v| v == 0.0) && first.as_slice().len() == 100);
+        assert_eq!(first.as_slice().as_ptr().addr() % 64, 0);
+        first.as_mut_slice().fill(3.0);
+        first.recycle();
+        assert_eq!(AlignedVec::<f32>::reused(90).unwrap().as_slice(), [3.0; 90]);
+        assert_eq!(AlignedVec::<f32>::reused(90).unwrap().as_slice(), [0.0; 90]);
+        assert!(AlignedVec::<f64>::zeroed(usize::MAX / 4).is_err());
+        assert!(AlignedVec::<f64>::reused(usize::MAX / 64).is_err());
     }
 }

@@ -133,20 +133,44 @@ impl<E: ConvElement> Plan<E> {
 
     /// Puts weights in the order of the kernel. For `Forward` and `InputGrad`.
     pub fn pack(&self, weights: &[E], threads: usize, interrupt: &dyn Interrupt) -> Result<PackedWeight<E>> {
+        self.packed(weights, false, threads, interrupt)
+    }
+
+    fn packed(
+        &self,
+        weights: &[E],
+        once: bool,
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<PackedWeight<E>> {
         expect_len("weight", weights.len(), self.geometry.weight_len())?;
         let packed = if self.choice.mode == Mode::Depthwise {
             let mut data = AlignedVec::zeroed(weights.len())?;
             E::widen_row(weights, data.as_mut_slice());
             Packed::Plain(data)
         } else {
-            Packed::Panels(self.gemm().pack(weights, threads, interrupt)?)
+            Packed::Panels(self.gemm().pack(weights, once, threads, interrupt)?)
         };
-        Ok(PackedWeight {
-            packed,
-            choice: self.choice,
-            isa: self.kernels.isa,
-            shape: self.geometry.weight_shape(),
-        })
+        let shape = self.geometry.weight_shape();
+        Ok(PackedWeight { packed, choice: self.choice, isa: self.kernels.isa, shape })
+    }
+
+    /// `pack` and `run` in one, for weights that are used once.
+    pub fn run_once(
+        &self,
+        weights: &[E],
+        source: &[E],
+        bias: Option<&[E]>,
+        output: &mut [E],
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let packed = self.packed(weights, true, threads, interrupt)?;
+        let done = self.run(&packed, source, bias, output, threads, interrupt);
+        if let Packed::Panels(panels) = packed.packed {
+            panels.recycle();
+        }
+        done
     }
 
     /// Whether `packed` is in this plan's order.

@@ -17,6 +17,11 @@ pub(crate) struct Panels<T> {
 }
 
 impl<T: bytemuck::Pod> Panels<T> {
+    /// Gives the memory back for the next call's.
+    pub(crate) fn recycle(self) {
+        self.data.recycle();
+    }
+
     /// Size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.data.bytes()
@@ -40,22 +45,25 @@ impl<E: Element> Gemm<'_, E> {
         }
     }
 
-    /// Packs the weights of all groups, `(out, in / groups, taps)`, on up to `threads` threads.
+    /// Packs the weights of all groups, `(out, in / groups, taps)`, on up to `threads` threads; for use `once` into
+    /// memory that is at hand.
     pub(crate) fn pack(
         &self,
         weights: &[E],
+        once: bool,
         threads: usize,
         interrupt: &dyn Interrupt,
     ) -> Result<Panels<E::Acc>> {
         let corr = self.corr;
         let all_taps: usize = corr.phases().map(Vec::len).sum();
         let group = self.padded_channels() * corr.c * all_taps;
-        let mut data = AlignedVec::zeroed(group * self.groups)?;
+        let len = group * self.groups;
+        let mut data = if once { AlignedVec::reused(len)? } else { AlignedVec::zeroed(len)? };
         let panels: Vec<(usize, usize)> = self.panels().collect();
         let taps: Vec<Vec<usize>> =
             corr.phases().map(|taps| taps.iter().map(|tap| tap.weight).collect()).collect();
         let output = Output::new(data.as_mut_slice());
-        let threads = if group * self.groups < 64 << 10 { 1 } else { threads };
+        let threads = if len < 64 << 10 { 1 } else { threads };
         threads::run(self.groups * panels.len(), threads, interrupt, &|task| {
             let (g, (start, len)) = (task / panels.len(), panels[task % panels.len()]);
             let (row, column) = corr.weight_pitch;

@@ -196,27 +196,50 @@ pub(crate) fn partition<T: Float>(
     let per_unit = corr.products() as f64;
     let products = per_unit * units as f64;
     let threads = threads.min((products / (THREAD_PRODUCTS * lanes / 16.0)) as usize).max(1);
-    let wanted = if threads == 1 { 1 } else { (4 * threads).min((products / 4e5) as usize).max(threads) };
-    let wanted = wanted.max((products / (TASK_PRODUCTS * lanes)).ceil() as usize).max(1);
-    let each = wanted.div_ceil(units.max(1));
     let tile = choice.vectors * kernels.lanes;
-    let bands = |least| BandPlan::new(corr, &choice.band_spec(kernels, least));
     let (panel, panels) = match choice.mode {
         Mode::Pixels => (choice.rows, corr.m.div_ceil(choice.rows).max(1)),
         Mode::Channels => (tile, corr.m.div_ceil(tile).max(1)),
         Mode::Depthwise => (1, corr.m.max(1)),
     };
-    let mut band = bands(1);
-    let mut parts = 1;
-    // A part of the channels copies the band again; a band of fewer rows has more ragged ends.
-    let copied = if choice.direct { 0.0 } else { (band.len * band.bands()) as f64 };
-    let missing = each.div_ceil(band.bands());
-    if missing > 1 && copied * missing as f64 <= 0.1 * per_unit / lanes {
-        parts = missing.min(panels);
-    }
-    if band.bands() * parts < each {
-        band = bands(each.div_ceil(parts));
-    }
+    let bands = |least| BandPlan::new(corr, &choice.band_spec(kernels, least));
+    let plain = bands(1);
+    // A unit's outputs in `each` tasks at least: by channels where copying the band again costs little, else by
+    // bands, as those of fewer rows have more ragged ends.
+    let copied = if choice.direct { 0.0 } else { (plain.len * plain.bands()) as f64 };
+    let cut = |each: usize| {
+        let missing = each.div_ceil(plain.bands());
+        let by_channels = missing > 1 && copied * missing as f64 <= 0.1 * per_unit / lanes;
+        let parts = if by_channels { missing.min(panels) } else { 1 };
+        let band = if plain.bands() * parts < each { bands(each.div_ceil(parts)) } else { plain.clone() };
+        (band, parts)
+    };
+    // Short enough to hear an interrupt between two of them.
+    let least = ((products / (TASK_PRODUCTS * lanes)).ceil() as usize).max(1);
+    let (band, mut parts) = if threads == 1 {
+        cut(least.div_ceil(units.max(1)))
+    } else {
+        // The longest thread's share of the work, in vectors of outputs; a little extra for tasks too few to even
+        // out what else the machine does.
+        let share = |(band, parts): &(BandPlan, usize), extra: f64| {
+            let tasks = units * band.bands() * parts;
+            let vectors =
+                band.flat_len(&band.outputs(corr, 0)).div_ceil(kernels.lanes) * panels.div_ceil(*parts);
+            (tasks.div_ceil(threads) * vectors) as f64 * extra
+        };
+        let enough = ((products / 4e5) as usize).max(threads);
+        [(4, 1.0), (3, 1.0), (2, 1.01), (1, 1.03)]
+            .map(|(each, extra)| {
+                let wanted = (each * threads).min(enough).max(least);
+                let cut = cut(wanted.div_ceil(units.max(1)));
+                (share(&cut, extra), cut)
+            })
+            .into_iter()
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .expect("four ways")
+            .1
+    };
+    let wanted = if threads == 1 { least } else { (4 * threads).max(least) };
     let flat = ((band.size[0] - 1) * band.pitch[0] + band.size[1] - 1) * band.pitch[1] + band.size[2];
     let columns = flat.next_multiple_of(kernels.lanes);
     let mut waiting = 0;

@@ -251,8 +251,7 @@ pub(super) fn conv<'py>(
                     plan.run(packed, source, bias, target, threads, signals)
                 }
                 Weight::Array(w) => {
-                    let packed = plan.pack(w.slice::<E>(), threads, signals)?;
-                    plan.run(&packed, source, bias, target, threads, signals)
+                    plan.run_once(w.slice::<E>(), source, bias, target, threads, signals)
                 }
             }
         })?;
@@ -290,8 +289,7 @@ pub(super) fn conv_input_grad<'py>(
         let (w, y, x) = (w.slice::<E>(), y.slice::<E>(), out.slice::<E>());
         call::run(py, |signals| {
             let plan = plan::<E>(core, input_grad_pass(core))?;
-            let packed = plan.pack(w, threads, signals)?;
-            plan.run(&packed, y, None, x, threads, signals)
+            plan.run_once(w, y, None, x, threads, signals)
         })?;
     }, by_integer!(y.kind, T => {
         let (w, y, x) = (w.slice::<T>(), y.slice::<T>(), out.slice::<T>());
