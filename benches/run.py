@@ -26,7 +26,6 @@ from shapes import CASES
 
 SLICE_SECONDS = 0.05
 TOLERANCE = 1e-4
-GEMM_SIDE = 1024
 
 
 def main():
@@ -38,11 +37,9 @@ def main():
     names = [name for name, peer in PEERS.items() if peer.installed()]
     workers = {name: Worker(name, options.threads) for name in names}
 
-    peak, source = workers["rsconv"].ask("peak"), "FMA loop"
-    if peak is None:
-        peak, source = workers["NumPy"].ask("gemm"), f"NumPy's {GEMM_SIDE} x {GEMM_SIDE} matrix product"
+    peak = workers["rsconv"].ask("peak")
     plural = "thread" if options.threads == 1 else "threads"
-    print(f"{platform.machine()}, {options.threads} {plural}, peak {peak:.0f} GFLOP/s ({source})\n")
+    print(f"{platform.machine()}, {options.threads} {plural}, peak {peak:.0f} GFLOP/s\n")
     width = max(len(case.name) for case in cases)
     print(f"{'GFLOP/s':<{width}}" + "".join(f"{name:>14}" for name in names) + f"{'of peak':>9}{'ratio':>7}")
 
@@ -67,7 +64,7 @@ def main():
     for worker in workers.values():
         worker.stop()
     if options.json:
-        result = {"threads": options.threads, "peak_gflops": peak, "peak_source": source, "cases": records}
+        result = {"threads": options.threads, "peak_gflops": peak, "cases": records}
         options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -132,7 +129,7 @@ def serve(pipe, name, threads):
             elif request[0] == "time":
                 answer = time_slice(call)
             else:
-                answer = {"peak": core_peak, "gemm": gemm_peak}[request[0]](threads)
+                answer = core_peak(threads)
         except Exception as error:
             answer = error
         pipe.send(answer)
@@ -149,17 +146,10 @@ def time_slice(call):
 
 
 def core_peak(threads):
-    """GFLOP/s of a loop of nothing but fused multiply-adds, if rsconv can measure it."""
+    """GFLOP/s of the largest tile on data in the first-level cache: what this machine can reach."""
     from rsconv import _core
 
-    measure = getattr(_core, "peak_gflops", None)
-    return measure(threads) if measure else None
-
-
-def gemm_peak(threads):
-    """GFLOP/s of the best of many large matrix products; the environment limits the threads."""
-    a = np.ones((GEMM_SIDE, GEMM_SIDE), np.float32)
-    return max(2 * GEMM_SIDE**3 / time_slice(lambda: a @ a) / 1e9 for _ in range(20))
+    return _core.peak_gflops(threads)
 
 
 if __name__ == "__main__":

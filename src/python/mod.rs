@@ -15,8 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::simd::Isa;
+use crate::tile::machine::{instances, peak_products};
 use crate::{knobs, threads};
 use errors::to_python;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sets the number of threads that calls may use, at least 1.
 #[pyfunction]
@@ -37,6 +39,26 @@ fn get_num_threads() -> usize {
     threads::num_threads()
 }
 
+/// The rate of the largest tile on data in the first-level cache, GFLOP/s over `threads` threads, as measured now.
+#[pyfunction]
+#[pyo3(signature = (threads=1))]
+fn peak_gflops(py: Python<'_>, threads: usize) -> PyResult<f64> {
+    let best = call::run(py, |signals| {
+        let isa = Isa::current()?;
+        let mut best = 0.0f64;
+        for _ in 0..5 {
+            let start = std::time::Instant::now();
+            let products = AtomicUsize::new(0);
+            threads::run(threads.max(1), threads.max(1), signals, &|_| {
+                products.fetch_add(peak_products(isa, 2000), Ordering::Relaxed);
+            })?;
+            best = best.max(2.0 * products.into_inner() as f64 / start.elapsed().as_secs_f64());
+        }
+        Ok(best)
+    })?;
+    Ok(best / 1e9)
+}
+
 /// What this build runs on: version, instruction set, threads, environment.
 #[pyfunction]
 fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -53,7 +75,7 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("isas", names)?;
     dict.set_item("threads", threads::num_threads())?;
     dict.set_item("threads_reason", threads::num_threads_reason())?;
-    dict.set_item("kernels", crate::tile::kernels::instances(isa))?;
+    dict.set_item("kernels", instances(isa))?;
     let mut table = Vec::new();
     for knob in knobs::KNOBS {
         let entry = PyDict::new(py);
@@ -74,7 +96,7 @@ mod _core {
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]
-    use super::{get_num_threads, info, set_num_threads};
+    use super::{get_num_threads, info, peak_gflops, set_num_threads};
     use pyo3::prelude::*;
 
     #[pymodule_init]

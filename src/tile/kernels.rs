@@ -307,9 +307,3 @@ impl HasKernels for f64 {
         }
     }
 }
-
-/// How many kernel instances an instruction set has, over both element types.
-#[cfg(feature = "python")]
-pub(crate) fn instances(isa: Isa) -> usize {
-    f32::kernels(isa).count() + f64::kernels(isa).count()
-}

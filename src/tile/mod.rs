@@ -16,6 +16,8 @@ pub(crate) mod copy;
 pub(crate) mod dot;
 pub(crate) mod epilogue;
 pub(crate) mod kernels;
+#[cfg(feature = "python")]
+pub(crate) mod machine;
 pub(crate) mod pack;
 pub(crate) mod rows;
 
