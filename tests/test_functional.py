@@ -204,6 +204,26 @@ def test_fold_is_the_adjoint_of_unfold(rank, dtype):
     np.testing.assert_array_equal(F.fold(g[0], size, kernel, **arguments), folded[0])
 
 
+def test_relu():
+    x = np.array([[-2, 0, 3], [np.nan, np.inf, -np.inf]])
+    for dtype in ("float16", "float32", ">f8"):
+        kept = x.astype(dtype)
+        got = F.relu(kept[:, ::-1])
+        assert type(got) is np.ndarray and got.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(got[:, ::-1], [[0, 0, 3], [np.nan, np.inf, 0]])
+        np.testing.assert_array_equal(kept, x)
+    for dtype in ("int8", "uint64"):
+        np.testing.assert_array_equal(F.relu(np.array([0, 3], dtype)), np.array([0, 3], dtype), strict=True)
+    np.testing.assert_array_equal(F.relu([-3, 4]), [0, 4])
+    assert F.relu(np.float32(-1)).shape == ()
+    t = rsconv.tensor(x)
+    assert rsconv.relu is F.relu
+    assert F.relu(t) is not t and t.numpy()[0, 0] == -2
+    version = t._version
+    assert F.relu(t, inplace=True) is t and t._version > version
+    np.testing.assert_array_equal(t.numpy(), F.relu(x))
+
+
 def test_unfold_rank_follows_kernel_or_input():
     assert F.unfold(np.ones((2, 9)), 3).shape == (6, 7)
     assert F.unfold(np.ones((2, 4, 9)), (3,)).shape == (2, 12, 7)
@@ -262,6 +282,7 @@ def test_signatures_are_pytorchs():
         assert names(conv(rank, True)) == [*head, "output_padding", "groups", "dilation"]
     assert names(F.conv_tbc) == ["input", "weight", "bias", "pad"]
     assert names(F.pad) == ["input", "pad", "mode", "value"]
+    assert names(F.relu) == ["input", "inplace"]
     assert names(F.unfold) == ["input", "kernel_size", "dilation", "padding", "stride"]
     assert names(F.fold) == ["input", "output_size", "kernel_size", "dilation", "padding", "stride"]
 
@@ -280,7 +301,7 @@ def test_integers_wrap_around():
 
 
 @pytest.mark.parametrize(
-    "name", ["conv", "transposed", "reflect", "conv_tbc", "pad", "unfold", "fold", "gradient"]
+    "name", ["conv", "transposed", "reflect", "conv_tbc", "pad", "relu", "unfold", "fold", "gradient"]
 )
 def test_tensors_in_tensors_out(name):
     x, w = random_array(RNG, (4, 4, 9), "float32"), random_array(RNG, (4, 4, 3), "float32")
@@ -290,6 +311,7 @@ def test_tensors_in_tensors_out(name):
         "reflect": lambda x, w: F.conv1d(x, w, padding=1, padding_mode="reflect"),
         "conv_tbc": lambda x, w: F.conv_tbc(x[..., :4], w, None),
         "pad": lambda x, w: F.pad(x, (1, 2)),
+        "relu": lambda x, w: F.relu(x),
         "unfold": lambda x, w: F.unfold(x, (3,)),
         "fold": lambda x, w: F.fold(x, (11,), (2,), padding=0, stride=1, dilation=2),
         "gradient": lambda x, w: grad.conv1d_input((4, 4, 11), w, x),

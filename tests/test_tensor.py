@@ -252,6 +252,14 @@ def test_missing_names_suggest_the_nearest():
         rsconv.zeroes  # noqa: B018
     with pytest.raises(AttributeError, match=r"'Parameter' object has no attribute 'backwards'"):
         Parameter(rsconv.ones(1)).backwards  # noqa: B018
+    for module, name, nearest in [
+        (rsconv.functional, "rleu", "relu"),
+        (rsconv.nn, "Con2d", "Conv2d"),
+        (rsconv.nn.grad, "conv2d_inpt", "conv2d_input"),
+        (rsconv.nn.init, "kaming_normal_", "kaiming_normal_"),
+    ]:
+        with pytest.raises(AttributeError, match=f"{module.__name__}' .*'{name}'; the nearest .*: {nearest}"):
+            getattr(module, name)
     assert not hasattr(tensor([1.0]), "__cuda_array_interface__")
 
 

@@ -58,6 +58,7 @@ from .dtypes import (
 )
 from .errors import ArgumentError, DeviceError, DtypeError, InternalError, ShapeError, WeightsError
 from .explain import explain
+from .functional import relu
 from .logs import configure
 from .names import missing_attribute
 from .prepare import prepare
@@ -125,6 +126,7 @@ __all__ = [
     "randn",
     "randn_like",
     "random",
+    "relu",
     "reshape",
     "save",
     "set_num_threads",

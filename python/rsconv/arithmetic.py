@@ -20,6 +20,7 @@ __all__ = [
     "matmul",
     "mean",
     "normalize_dims",
+    "relu",
     "to_array",
     "total",
     "unary",
@@ -97,6 +98,14 @@ def unary(ufunc: Ufunc, a: Array) -> Array:
     except TypeError:
         raise DtypeError(f"{ufunc.__name__} is not defined for {a.dtype}") from None
     return result
+
+
+def relu(a: Array, out: Array | None = None) -> Array:
+    """`max(a, 0)`, into `out` if given; a nan stays. Raises DtypeError for bools and complex numbers."""
+    if a.dtype.kind not in "iuf":
+        raise DtypeError(f"relu is not defined for {a.dtype}")
+    with _silent():
+        return np.asarray(np.maximum(a, a.dtype.type(0), out=out))
 
 
 def cast(a: Array, dtype: Dtype, copy: bool = False) -> Array:

@@ -26,6 +26,9 @@ Convolutions
     number of bytes. The first three are ValueErrors and RuntimeErrors at once.
 """
 
+from typing import Any
+
+from ._functional.activation import relu
 from ._functional.conv import (
     conv1d,
     conv2d,
@@ -37,6 +40,7 @@ from ._functional.conv import (
 )
 from ._functional.fold import fold, unfold
 from ._functional.pad import pad
+from .names import missing_attribute
 
 __all__ = [
     "conv1d",
@@ -48,5 +52,10 @@ __all__ = [
     "conv_transpose3d",
     "fold",
     "pad",
+    "relu",
     "unfold",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing_attribute(f"module {__name__!r}", name, __all__)

@@ -206,13 +206,13 @@ def min(
 
 
 def relu(input: "Tensor") -> "Tensor":
-    """`max(input, 0)`, element by element; a nan stays."""
-    return input._new(np.maximum(input._array, input._array.dtype.type(0)))
+    """`max(input, 0)`, element by element; a nan stays. Raises DtypeError for bools and complex numbers."""
+    return input._new(arithmetic.relu(input._array))
 
 
 def relu_(input: "Tensor") -> "Tensor":
-    """`max(input, 0)` in place."""
-    return input._write(lambda target: np.maximum(target, target.dtype.type(0), out=target))
+    """`max(input, 0)` in place. Raises DtypeError for bools and complex numbers."""
+    return input._write(lambda target: arithmetic.relu(target, target))
 
 
 def any(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":

@@ -1,5 +1,6 @@
 """Activation layers."""
 
+from .. import functional as F
 from ..tensor import Tensor
 from .module import Module
 
@@ -16,7 +17,8 @@ class ReLU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape and real dtype."""
-        return input.relu_() if self.inplace else input.relu()
+        output: Tensor = F.relu(input, self.inplace)
+        return output
 
     def extra_repr(self) -> str:
         """`inplace=True`, if it is."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._functional.arrays import ArrayLike, Result, as_arrays, as_result
 from ..backends import Geometry, select
+from ..names import missing_attribute
 
 __all__ = ["conv1d_input", "conv1d_weight", "conv2d_input", "conv2d_weight", "conv3d_input", "conv3d_weight"]
 
@@ -114,3 +115,7 @@ def _weight_grad(
     tensor, (x, grad) = as_arrays(input, grad_output)
     geometry = Geometry(rank, x.shape, as_shape(size), None, stride, padding, 0, groups, dilation)
     return as_result(select().conv_weight_grad(geometry, x, grad), tensor)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing_attribute(f"module {__name__!r}", name, __all__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import random
 from ..errors import ArgumentError, ShapeError
+from ..names import missing_attribute
 from ..tensor import Tensor
 
 __all__ = [
@@ -174,3 +175,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     q = q * np.sign(np.diag(r))
     values: Any = q if rows >= columns else q.T
     return tensor.copy_((gain * values).reshape(tensor.shape))
+
+
+def __getattr__(name: str) -> Any:
+    raise missing_attribute(f"module {__name__!r}", name, __all__)
