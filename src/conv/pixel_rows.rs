@@ -100,41 +100,54 @@ impl<E: Element> WeightGrad<'_, E> {
 
     /// `image[output * width + c * taps + t]` of the channels, zero outside the source.
     pub(super) fn fill_rows(&self, x: &[E], channels: Range<usize>, outputs: &Box3, image: &mut [E::Acc]) {
-        let (g, source, width) = (self.geometry, self.corr.source, self.width);
+        let (source, kernel) = (self.corr.source, self.geometry.kernel());
         let plane: usize = source.iter().product();
-        let (kernel, stride, dilation, pad) = (g.kernel(), g.stride(), g.dilation(), g.pad_low());
-        let mut image = image.chunks_exact_mut(width);
-        let at = |d: usize, o: usize, t: usize| (o * stride[d] + t * dilation[d]) as isize - pad[d] as isize;
+        let mut image = image.chunks_exact_mut(self.width);
         for od in outputs.first[0]..outputs.end[0] {
             for oh in outputs.first[1]..outputs.end[1] {
                 for ow in outputs.first[2]..outputs.end[2] {
                     let to = image.next().expect("a row for every output");
-                    let mut slot = to.iter_mut();
+                    let mut runs = to.chunks_exact_mut(kernel[2]);
                     for c in channels.clone() {
+                        let x = &x[c * plane..][..plane];
                         for td in 0..kernel[0] {
-                            let d = at(0, od, td);
                             for th in 0..kernel[1] {
-                                let h = at(1, oh, th);
-                                let whole = (0..source[0] as isize).contains(&d)
-                                    && (0..source[1] as isize).contains(&h);
-                                let row = c * plane
-                                    + if whole {
-                                        (d as usize * source[1] + h as usize) * source[2]
-                                    } else {
-                                        0
-                                    };
-                                for tw in 0..kernel[2] {
-                                    let w = at(2, ow, tw);
-                                    let inside = whole && (0..source[2] as isize).contains(&w);
-                                    let slot = slot.next().expect("a lane for every tap");
-                                    *slot =
-                                        if inside { x[row + w as usize].widen() } else { E::Acc::default() };
-                                }
+                                let to = runs.next().expect("a run for every kernel row");
+                                let at = [self.place(0, od, td), self.place(1, oh, th), self.place(2, ow, 0)];
+                                self.fill_run(x, at, to);
                             }
                         }
                     }
                 }
             }
+        }
+    }
+
+    /// Where tap `t` of output `o` reads along a dimension.
+    fn place(&self, d: usize, o: usize, t: usize) -> isize {
+        let g = self.geometry;
+        (o * g.stride()[d] + t * g.dilation()[d]) as isize - g.pad_low()[d] as isize
+    }
+
+    /// What one row of the kernel reads, its first tap at `at`.
+    fn fill_run(&self, x: &[E], at: [isize; 3], to: &mut [E::Acc]) {
+        let source = self.corr.source;
+        let inside = |d: usize, i: isize| (0..source[d] as isize).contains(&i);
+        if !inside(0, at[0]) || !inside(1, at[1]) {
+            to.fill(Default::default());
+            return;
+        }
+        let row = (at[0] as usize * source[1] + at[1] as usize) * source[2];
+        let (x, step) = (&x[row..][..source[2]], self.geometry.dilation()[2]);
+        if step == 1 && inside(2, at[2]) && inside(2, at[2] + to.len() as isize - 1) {
+            for (to, from) in to.iter_mut().zip(&x[at[2] as usize..]) {
+                *to = from.widen();
+            }
+            return;
+        }
+        for (t, to) in to.iter_mut().enumerate() {
+            let w = at[2] + (t * step) as isize;
+            *to = if inside(2, w) { x[w as usize].widen() } else { E::Acc::default() };
         }
     }
 }

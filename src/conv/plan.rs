@@ -163,7 +163,9 @@ pub(crate) struct Partition {
 }
 
 /// Multiplications that repay waking a thread.
-const THREAD_PRODUCTS: f64 = 1.5e6;
+pub(crate) const THREAD_PRODUCTS: f64 = 1.5e6;
+/// The same where a few products are made of each element that is loaded.
+pub(crate) const FEW_PRODUCTS: f64 = 2e5;
 /// Sums that wait for the next channels, at most.
 const WAITING_BYTES: usize = 1 << 20;
 /// Multiplications of a task that still ends soon enough for an interrupt, for each lane.
@@ -195,7 +197,8 @@ pub(crate) fn partition<T: Float>(
     let lanes = kernels.lanes as f64;
     let per_unit = corr.products() as f64;
     let products = per_unit * units as f64;
-    let threads = threads.min((products / (THREAD_PRODUCTS * lanes / 16.0)) as usize).max(1);
+    let repays = if choice.mode == Mode::Depthwise { FEW_PRODUCTS } else { THREAD_PRODUCTS };
+    let threads = threads.min((products / (repays * lanes / 16.0)) as usize).max(1);
     let tile = choice.vectors * kernels.lanes;
     let (panel, panels) = match choice.mode {
         Mode::Pixels => (choice.rows, corr.m.div_ceil(choice.rows).max(1)),
@@ -227,7 +230,7 @@ pub(crate) fn partition<T: Float>(
                 band.flat_len(&band.outputs(corr, 0)).div_ceil(kernels.lanes) * panels.div_ceil(*parts);
             (tasks.div_ceil(threads) * vectors) as f64 * extra
         };
-        let enough = ((products / 4e5) as usize).max(threads);
+        let enough = ((products / (0.25 * repays)) as usize).max(threads);
         [(4, 1.0), (3, 1.0), (2, 1.01), (1, 1.03)]
             .map(|(each, extra)| {
                 let wanted = (each * threads).min(enough).max(least);

@@ -13,7 +13,7 @@
 
 use super::band::{BandPlan, BandSpec, FIRST_LEVEL};
 use super::correlation::Correlation;
-use super::plan::even_parts;
+use super::plan::{FEW_PRODUCTS, THREAD_PRODUCTS, even_parts};
 use super::row_dot::RowDot;
 use crate::aligned::AlignedVec;
 use crate::element::Element;
@@ -169,7 +169,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
     pub(crate) fn rows_per_task(&self, threads: usize) -> usize {
         let (tall, _) = self.tile();
         let tall = if self.form == Form::Dots { 1 } else { tall };
-        let wanted = if threads == 1 { 1 } else { (2 * threads).div_ceil(self.geometry.groups()) };
+        // No more tasks than threads: each copies the image.
+        let wanted = threads.div_ceil(self.geometry.groups());
         let cached = (256 * 1024 / (PIXELS * size_of::<E::Acc>())).max(tall);
         self.corr
             .m
@@ -201,7 +202,8 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
         let products = corr.products() as f64 * groups as f64;
         let lanes = self.kernels.lanes as f64;
-        let threads = threads.min((products * batch as f64 / (1.5e6 * lanes / 16.0)) as usize).max(1);
+        let repays = if self.form == Form::Dots { FEW_PRODUCTS } else { THREAD_PRODUCTS };
+        let threads = threads.min((products * batch as f64 / (repays * lanes / 16.0)) as usize).max(1);
         let rows = self.rows_per_task(threads);
         let tasks: Vec<(usize, usize, usize)> =
             (0..groups).flat_map(|g| even_parts(corr.m, rows).map(move |(m0, n)| (g, m0, n))).collect();
@@ -252,15 +254,16 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let sums = sums.as_slice();
         for (row, w) in w.chunks_exact_mut(corr.c * taps).enumerate() {
             let sums = &sums[row * columns..][..columns];
-            for (i, w) in w.iter_mut().enumerate() {
-                let (c, tap) = (i / taps, i % taps);
-                let (block, c) = (c / self.block, c % self.block);
-                let at = match self.form {
-                    Form::Dots => i,
-                    Form::Last => (block * taps + tap) * self.width + c,
-                    Form::Rows => block * self.width + c * taps + tap,
+            for (c, w) in w.chunks_exact_mut(taps).enumerate() {
+                let (block, lane) = (c / self.block, c % self.block);
+                let (first, step) = match self.form {
+                    Form::Dots => (c * taps, 1),
+                    Form::Last => (block * taps * self.width + lane, self.width),
+                    Form::Rows => (block * self.width + lane * taps, 1),
                 };
-                *w = E::narrow(sums[at]);
+                for (w, &sum) in w.iter_mut().zip(sums[first..].iter().step_by(step)) {
+                    *w = E::narrow(sum);
+                }
             }
         }
         Ok(())

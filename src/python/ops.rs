@@ -54,6 +54,9 @@ macro_rules! by_integer {
 /// Plans kept for each thread: enough for the layers of a network.
 const PLANS_KEPT: usize = 256;
 
+/// Kernel elements of a plan worth keeping: the tables of larger ones take memory, and their calls take long.
+const TAPS_KEPT: usize = 4096;
+
 thread_local! {
     /// Recent plans, the latest last. For each thread, so that no lock is held across a fork.
     static PLANS: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
@@ -82,6 +85,9 @@ fn plan<E: ConvElement>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
             }
         }
         let plan = Rc::new(Plan::<E>::new(geometry, pass, Isa::current()?));
+        if geometry.taps() > TAPS_KEPT {
+            return Ok(plan);
+        }
         if plans.len() == PLANS_KEPT {
             plans.remove(0);
         }

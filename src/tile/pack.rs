@@ -55,14 +55,12 @@ pub(crate) fn panel<E: Element>(
             done += 8;
         }
     }
-    for i in done..rows {
-        let row = &view.data[(m0 + i) * view.row..];
-        let mut k = i;
-        for c in 0..channels {
-            let column = &row[c * view.column..];
-            for &tap in taps {
-                out[k] = column[tap].widen();
-                k += width;
+    // Channel by channel: the writes of one stay near each other.
+    for (c, block) in out.chunks_exact_mut((taps.len() * width).max(1)).take(channels).enumerate() {
+        for i in done..rows {
+            let column = &view.data[(m0 + i) * view.row + c * view.column..];
+            for (lane, &tap) in block[i..].iter_mut().step_by(width).zip(taps) {
+                *lane = column[tap].widen();
             }
         }
     }
