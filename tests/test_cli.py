@@ -239,8 +239,18 @@ def test_filters_are_what_they_say():
 
 
 def test_the_orientation_map_tells_directions_apart():
-    energy = np.zeros((8, 1, 2), np.float32)
+    energy = np.zeros((8, 1, 4), np.float32)
     energy[0, 0, 0] = energy[4, 0, 1] = 1
     colours = picture.orientation_map(energy)
     assert colours[0, 0, 0] > colours[0, 0, 1:].max(), "vertical edges are red"
     assert colours[0, 1, 0] < colours[0, 1, 1:].min(), "horizontal ones have the opposite hue"
+
+
+def test_all_directions_are_drawn_as_bright():
+    energy = np.zeros((8, 1, 8), np.float32)
+    energy[range(8), 0, range(8)] = 1
+    maps = [picture.feature_map(energy, direction)[0, direction] for direction in range(8)]
+    luma = np.array(maps) @ [0.299, 0.587, 0.114]
+    assert np.ptp(luma) <= 1 and luma.min() > 140
+    assert len({tuple(colour) for colour in maps}) == 8
+    assert picture.feature_map(energy, 0)[0, 1:].max() == 0

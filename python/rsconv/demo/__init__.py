@@ -46,7 +46,7 @@ def run_demo(photo: Path | None, out: Path, say: Callable[[str], None] = print) 
     info = rsconv._core.info()
     threads = "1 thread" if info["threads"] == 1 else f"{info['threads']} threads"
     say(f"rsconv {info['version']} on {info['isa']}, {threads}; {path.name}, {_size(image.shape)}\n")
-    say(_row("step", "input", "output", "rsconv", "SciPy", "ratio", "differs by"))
+    say(_row("step", "input", "output", "rsconv", "SciPy", "speed-up", "differs by"))
     results = []
     for step in todo:
         result = steps.run(step)
@@ -124,5 +124,5 @@ def _line(result: Result) -> str:
 def _row(*cells: str) -> str:
     step, given, got, *numbers = cells
     return f"{step:<26}{given:<16}{got:<18}" + "".join(
-        f"{cell:>{w}}" for cell, w in zip(numbers, (9, 11, 8, 13), strict=True)
+        f"{cell:>{w}}" for cell, w in zip(numbers, (9, 11, 10, 12), strict=True)
     )

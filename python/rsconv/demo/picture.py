@@ -21,6 +21,7 @@ Point = tuple[int, int]
 
 MARGIN, GAP, SEAM, CAPTION = 28, 20, 4, 56
 PANEL_AREA = 288 * 338
+LUMA = 0.62
 BACKGROUND, INK, FAINT = (17, 19, 25), (238, 240, 245), (146, 153, 168)
 
 
@@ -45,7 +46,8 @@ def compose(photo: Array, results: list[Result]) -> Image.Image:
     page.panel(1, 3, to_pixels(upsampled_detail), f"Upsampled x{SCALE}", _short(upsampled))
     maps = [feature_map(energy, i) for i in range(filters.ORIENTATIONS)]
     stamps = [_stamp(kernel) for kernel in _odd_kernels(edges)]
-    page.tiles(0, 2, maps, stamps, "Feature maps", _short(edges))
+    note = f"{_short(edges)}: strength in each of {len(maps)} directions, and its filter"
+    page.tiles(0, 2, maps, stamps, "Feature maps", note)
     return page.image
 
 
@@ -74,13 +76,13 @@ def orientation_map(energy: Array) -> Pixels:
     mean = np.tensordot(np.exp(1j * angles), energy, 1)
     hue = np.angle(mean) / (2 * np.pi) % 1
     strength = np.abs(mean)
-    return _coloured(hue, _toned(strength, np.percentile(strength, 99.7)))
+    return _coloured(hue, _toned(strength, *np.percentile(strength, (30, 99.5))))
 
 
 def feature_map(energy: Array, orientation: int) -> Pixels:
     """One orientation's energy, in that orientation's hue of `orientation_map`; all maps share one scale."""
     hue = np.full(energy.shape[1:], orientation / filters.ORIENTATIONS)
-    return _coloured(hue, _toned(energy[orientation], np.percentile(energy, 99)))
+    return _coloured(hue, _toned(energy[orientation], *np.percentile(energy, (50, 98))))
 
 
 def window_of_detail(strength: Array, height: int, width: int) -> tuple[slice, slice]:
@@ -99,17 +101,21 @@ def to_pixels(image: Array) -> Pixels:
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
 
 
-def _toned(strength: Array, white: np.floating[Any]) -> Array:
-    """Into 0..1, where `white` and more become 1 and the faint ones are lifted."""
-    toned: Array = np.clip(strength / max(float(white), 1e-12), 0, 1) ** 0.7
+def _toned(strength: Array, black: np.floating[Any], white: np.floating[Any]) -> Array:
+    """Into 0..1: up to `black`, the level of the grain, it is 0, from `white` on 1, between them lifted."""
+    toned: Array = np.clip((strength - black) / max(float(white - black), 1e-12), 0, 1) ** 0.7
     return toned
 
 
 def _coloured(hue: Array, value: Array) -> Pixels:
-    """A colour wheel of three cosines a third of a turn apart, which unlike HSV has no bright stripes."""
+    """A colour wheel of three cosines a third of a turn apart, evened out so that all hues look as bright."""
     phase = 2 * np.pi * (hue[..., None] - np.array([0, 1, 2]) / 3)
-    rgb = (0.58 + 0.42 * np.cos(phase)) * value[..., None]
-    return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+    rgb = 0.58 + 0.42 * np.cos(phase)
+    # Dark hues move towards white, light ones towards black: luma by the weights of Rec. 601.
+    luma = (rgb @ np.array([0.299, 0.587, 0.114]))[..., None]
+    rgb = np.where(luma < LUMA, 1 - (1 - rgb) * (1 - LUMA) / (1 - luma), rgb * LUMA / luma)
+    pixels: Pixels = (np.clip(rgb * value[..., None], 0, 1) * 255 + 0.5).astype(np.uint8)
+    return pixels
 
 
 def _odd_kernels(edges: Result) -> Array:
