@@ -339,6 +339,16 @@ def header(descr: str, shape: str, order: str = "False") -> str:
             r"member 'w\.npy' states shape \(2,\) of float32, 8 bytes, and has 7",
         ),
         (npz_of(header("'<f4'", "(1099511627776,)"), bytes(4)), r"states shape \(1099511627776,\)"),
+        # The directory of the archive lies in the same way as the array's header does.
+        (
+            patched(
+                npz_of(header("'<f4'", "(2,)"), bytes(7), compression=zipfile.ZIP_DEFLATED),
+                b"PK\x01\x02",
+                24,
+                struct.pack("<I", 10 + len(header("'<f4'", "(2,)")) + 8),
+            ),
+            r"'w\.npy' ends after 7 of 8 bytes",
+        ),
         (npz_of(header("'|O'", "(1,)"), pickle.dumps([print])), r"'w\.npy' is not a plain array of numbers"),
         (npz_of(header("[('a', '<f4')]", "(1,)"), bytes(4)), r"is not a plain array"),
         (npz_of(header("'<f3'", "(1,)"), bytes(3)), r"has the dtype '<f3', which does not exist"),

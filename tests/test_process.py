@@ -250,3 +250,31 @@ def test_threads_from_the_environment():
         one = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); " + code
         environment = {"RSCONV_NUM_THREADS": ""}
         assert python(one, **environment) == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RSCONV_NUM_THREADS", "0", "expected an integer from 1 to 4096"),
+        ("RSCONV_NUM_THREADS", "two", "expected an integer from 1 to 4096"),
+        ("RSCONV_ISA", "sse9", "not one that this machine has"),
+    ],
+)
+def test_variables_that_are_not_valid(name, value, message):
+    code = """
+        try:
+            import rsconv
+        except ValueError as error:
+            assert type(error).__name__ == "ArgumentError"
+            print(error)
+        """
+    out = python(code, **{name: value})
+    assert f"{name}={value} " in out and message in out
+
+
+@pytest.mark.parametrize("threads", [0, -1, 4097])
+def test_numbers_of_threads_that_are_not_valid(threads):
+    before = rsconv.get_num_threads()
+    with pytest.raises(rsconv.ArgumentError, match=f"from 1 to 4096, but got {threads}"):
+        rsconv.set_num_threads(threads)
+    assert rsconv.get_num_threads() == before

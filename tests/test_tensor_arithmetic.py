@@ -136,6 +136,11 @@ def test_unary_functions():
     np.testing.assert_array_equal(tensor([-1.0, 2.0, float("nan")]).relu().numpy(), [0, 2, np.nan])
 
 
+def test_functions_that_a_dtype_does_not_have():
+    with pytest.raises(DtypeError, match="negative is not defined for bool"):
+        -tensor([True])
+
+
 def test_matmul():
     a, b = sample("float32", (2, 3, 4)), sample("float32", (4, 5), 1)
     for left, right in [(tensor(a), tensor(b)), (tensor(a), b), (a, tensor(b))]:

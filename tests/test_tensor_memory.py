@@ -210,6 +210,15 @@ def test_every_write_bumps_the_version_and_empties_the_cache(name, make):
     assert alias.tolist() == t.tolist()
 
 
+def test_only_arrays_and_numbers_are_written():
+    t = tensor([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"copy_\(\) cannot read a dict"):
+        t.copy_({})
+    with pytest.raises(TypeError, match="cannot write a str into a Tensor"):
+        t[0] = "1"
+    assert t.tolist() == [1, 2]
+
+
 def test_a_failed_write_counts_too():
     t = tensor([1.0, 2.0])
     with pytest.raises(ShapeError):
