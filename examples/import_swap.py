@@ -33,7 +33,7 @@ class Autoencoder(nn.Module):
     def forward(self, x):
         height, width = x.shape[-2:]
         x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        y = self.up(self.blocks(self.down(x)))
+        y = self.up(self.blocks(F.relu(self.down(x))))
         return y[:, :, :height, :width]
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's convolutions for NumPy, on any CPU and any GPU: ndarray in, ndarray out.
+"""PyTorch's convolutions for NumPy: ndarray in, ndarray out.
 
 `rsconv.functional` has the functions, `rsconv.nn` the layers that own weights, `rsconv.Tensor` an array with
 PyTorch's methods.
