@@ -214,8 +214,11 @@ impl BandPlan {
                             let to = &mut band[plane + i * self.pitch[0] * self.pitch[1]..];
                             let inside = (0..corr.source[0] as isize).contains(&d) && left < right;
                             let (top, bottom) = if inside { (top, bottom) } else { (0, 0) };
-                            for j in (0..top).chain(bottom..rows[1]) {
-                                to[j * self.pitch[1]..][..columns].fill(Default::default());
+                            let zeros = Shape { rows: 0, left: columns, columns: 0, right: 0, step: 1 };
+                            for outside in [0..top, bottom..rows[1]] {
+                                let shape = Shape { rows: outside.len(), ..zeros };
+                                let to = &mut to[outside.start * self.pitch[1]..];
+                                copy_rows(kernels, &from[..0], 0, to, self.pitch[1], &shape);
                             }
                             if top == bottom {
                                 continue;

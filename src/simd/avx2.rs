@@ -74,6 +74,10 @@ impl Simd for F32x8 {
         unsafe { _mm256_maskload_ps(p, mask32(n)) }
     }
     #[inline(always)]
+    unsafe fn load_range(p: *const f32, low: usize, high: usize) -> __m256 {
+        unsafe { _mm256_maskload_ps(p, _mm256_andnot_si256(mask32(low), mask32(high))) }
+    }
+    #[inline(always)]
     unsafe fn store_n(p: *mut f32, v: __m256, n: usize) {
         unsafe { _mm256_maskstore_ps(p, mask32(n), v) }
     }
@@ -144,6 +148,10 @@ impl Simd for F64x4 {
     #[inline(always)]
     unsafe fn load_n(p: *const f64, n: usize) -> __m256d {
         unsafe { _mm256_maskload_pd(p, mask64(n)) }
+    }
+    #[inline(always)]
+    unsafe fn load_range(p: *const f64, low: usize, high: usize) -> __m256d {
+        unsafe { _mm256_maskload_pd(p, _mm256_andnot_si256(mask64(low), mask64(high))) }
     }
     #[inline(always)]
     unsafe fn store_n(p: *mut f64, v: __m256d, n: usize) {

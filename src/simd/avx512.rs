@@ -15,6 +15,12 @@ fn low_bits(n: usize) -> u32 {
     (1u32 << n) - 1
 }
 
+/// Bits `low..high` of up to 32.
+#[inline(always)]
+fn bits(low: usize, high: usize) -> u32 {
+    (((1u64 << high) - 1) & !((1u64 << low) - 1)) as u32
+}
+
 // SAFETY of every block in this file: `Simd`'s contract; the caller enabled AVX-512 and vouches for the lanes
 // that are not masked off.
 impl Simd for F32x16 {
@@ -41,6 +47,21 @@ impl Simd for F32x16 {
     #[inline(always)]
     unsafe fn load_n(p: *const f32, n: usize) -> __m512 {
         unsafe { _mm512_maskz_loadu_ps(low_bits(n) as u16, p) }
+    }
+    #[inline(always)]
+    unsafe fn load_range(p: *const f32, low: usize, high: usize) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(bits(low, high) as u16, p) }
+    }
+    #[inline(always)]
+    unsafe fn load_even_range(p: *const f32, low: usize, high: usize) -> __m512 {
+        unsafe {
+            // The elements are those at even places from `2 * low` to `2 * high - 2`.
+            let places = 0x5555_5555 & bits(2 * low, (2 * high).saturating_sub(1));
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let near = _mm512_maskz_loadu_ps(places as u16, p);
+            let far = _mm512_maskz_loadu_ps((places >> 16) as u16, p.wrapping_add(16));
+            _mm512_permutex2var_ps(near, even, far)
+        }
     }
     #[inline(always)]
     unsafe fn store_n(p: *mut f32, v: __m512, n: usize) {
@@ -109,6 +130,20 @@ impl Simd for F64x8 {
     #[inline(always)]
     unsafe fn load_n(p: *const f64, n: usize) -> __m512d {
         unsafe { _mm512_maskz_loadu_pd(low_bits(n) as u8, p) }
+    }
+    #[inline(always)]
+    unsafe fn load_range(p: *const f64, low: usize, high: usize) -> __m512d {
+        unsafe { _mm512_maskz_loadu_pd(bits(low, high) as u8, p) }
+    }
+    #[inline(always)]
+    unsafe fn load_even_range(p: *const f64, low: usize, high: usize) -> __m512d {
+        unsafe {
+            let places = 0x5555 & bits(2 * low, (2 * high).saturating_sub(1));
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let near = _mm512_maskz_loadu_pd(places as u8, p);
+            let far = _mm512_maskz_loadu_pd((places >> 8) as u8, p.wrapping_add(8));
+            _mm512_permutex2var_pd(near, even, far)
+        }
     }
     #[inline(always)]
     unsafe fn store_n(p: *mut f64, v: __m512d, n: usize) {

@@ -71,6 +71,28 @@ pub trait Simd: Copy + 'static {
     unsafe fn load_n(p: *const Self::T, n: usize) -> Self::V;
     /// The first `n <= L` lanes to `p`; touches nothing beyond them.
     unsafe fn store_n(p: *mut Self::T, v: Self::V, n: usize);
+    /// Lanes `low..high` from `p + low` on, the rest zero; touches nothing else, so that `p` may lie outside.
+    #[inline(always)]
+    unsafe fn load_range(p: *const Self::T, low: usize, high: usize) -> Self::V {
+        let mut lanes = [Self::T::default(); 16];
+        for i in low..high {
+            // SAFETY: the caller vouches for these elements.
+            lanes[i] = unsafe { *p.wrapping_add(i) };
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+    /// As `load_range`, with lane `i` from `p + 2 * i`.
+    #[inline(always)]
+    unsafe fn load_even_range(p: *const Self::T, low: usize, high: usize) -> Self::V {
+        let mut lanes = [Self::T::default(); 16];
+        for i in low..high {
+            // SAFETY: as for `load_range`.
+            lanes[i] = unsafe { *p.wrapping_add(2 * i) };
+        }
+        // SAFETY: as for `load_range`.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
     /// `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.

@@ -2,16 +2,16 @@
 
 use super::*;
 
-fn check<S: Simd>(enabled: impl Fn(&dyn Fn()))
+fn check<S: Simd>()
 where
     S::T: From<u8>,
 {
     let l = S::L;
     let value = |i: usize| S::T::from(i as u8);
     let a: Vec<S::T> = (0..4 * l.max(16)).map(value).collect();
-    enabled(&|| {
+    {
         let mut out = vec![value(0); 4 * l.max(16)];
-        // SAFETY: `enabled` runs this where the instruction set exists; all ranges are inside the vectors.
+        // SAFETY: the caller has the instruction set; all ranges are inside the vectors.
         unsafe {
             S::store(
                 out.as_mut_ptr(),
@@ -31,6 +31,27 @@ where
                 let expected: Vec<S::T> =
                     (0..l).map(|i| if i < n { value(i + 2) } else { value(99) }).collect();
                 assert_eq!(out[..l], expected, "store_n {n}");
+            }
+            for low in 0..=l {
+                for high in low..=l {
+                    // Exactly the lanes wanted exist: anything else would be outside the vector.
+                    let some: Vec<S::T> = (low..high).map(|i| value(i + 1)).collect();
+                    let expected = |step: usize| -> Vec<S::T> {
+                        (0..l)
+                            .map(|i| {
+                                value(if (low..high).contains(&i) { (i - low) * step + low + 1 } else { 0 })
+                            })
+                            .collect()
+                    };
+                    S::store(out.as_mut_ptr(), S::load_range(some.as_ptr().wrapping_sub(low), low, high));
+                    assert_eq!(out[..l], expected(1), "load_range {low}..{high}");
+                    let some: Vec<S::T> = (0..2 * (high - low)).map(|i| value(i + low + 1)).collect();
+                    S::store(
+                        out.as_mut_ptr(),
+                        S::load_even_range(some.as_ptr().wrapping_sub(2 * low), low, high),
+                    );
+                    assert_eq!(out[..l], expected(2), "load_even_range {low}..{high}");
+                }
             }
             assert_eq!(S::sum(S::load(a.as_ptr().add(1))), value(l * (l + 1) / 2), "sum");
             S::store(out.as_mut_ptr(), S::add(S::zero(), S::load(a.as_ptr())));
@@ -52,22 +73,21 @@ where
                 assert_eq!(turned[j * 9 + i], block[i * 11 + j], "transpose8");
             }
         }
-    });
+    }
 }
 
 #[test]
 fn vectors_match_plain_loops() {
     for isa in Isa::available() {
-        let plain = |f: &dyn Fn()| f();
         match isa.kind() {
-            IsaKind::Scalar => (check::<Scalar<f32>>(plain), check::<Scalar<f64>>(plain)),
-            IsaKind::Portable => (check::<Lanes4<f32>>(plain), check::<Lanes4<f64>>(plain)),
+            IsaKind::Scalar => (check::<Scalar<f32>>(), check::<Scalar<f64>>()),
+            IsaKind::Portable => (check::<Lanes4<f32>>(), check::<Lanes4<f64>>()),
             #[cfg(target_arch = "aarch64")]
-            IsaKind::Neon => (check::<neon::F32x4>(plain), check::<neon::F64x2>(plain)),
+            IsaKind::Neon => (check::<neon::F32x4>(), check::<neon::F64x2>()),
             #[cfg(target_arch = "x86_64")]
-            IsaKind::Avx2 => (check::<avx2::F32x8>(plain), check::<avx2::F64x4>(plain)),
+            IsaKind::Avx2 => (check::<avx2::F32x8>(), check::<avx2::F64x4>()),
             #[cfg(target_arch = "x86_64")]
-            IsaKind::Avx512 => (check::<avx512::F32x16>(plain), check::<avx512::F64x8>(plain)),
+            IsaKind::Avx512 => (check::<avx512::F32x16>(), check::<avx512::F64x8>()),
         };
     }
 }

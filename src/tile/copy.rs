@@ -31,48 +31,30 @@ pub(crate) unsafe fn copy_rows<S: Simd>(
     to_pitch: usize,
     shape: &Shape,
 ) {
-    // SAFETY: this function's contract.
+    let width = shape.left + shape.columns + shape.right;
+    let end = shape.left + shape.columns;
+    // SAFETY: this function's contract; a vector reads only lanes `left..end` of its row.
     unsafe {
         for row in 0..shape.rows {
-            let (from, to) = (from.add(row * from_pitch), to.add(row * to_pitch));
-            zeros::<S>(to, shape.left);
-            let inside = to.add(shape.left);
-            let mut i = 0;
-            if shape.step == 1 {
-                while i + S::L <= shape.columns {
-                    S::store(inside.add(i), S::load(from.add(i)));
-                    i += S::L;
-                }
-                if i < shape.columns {
-                    let left = shape.columns - i;
-                    S::store_n(inside.add(i), S::load_n(from.add(i), left), left);
-                }
-            } else {
-                while i + S::L <= shape.columns {
-                    S::store(inside.add(i), S::load_even(from.add(2 * i)));
-                    i += S::L;
-                }
-                while i < shape.columns {
-                    *inside.add(i) = *from.add(2 * i);
-                    i += 1;
+            // Where lane 0 of the row would be read: perhaps outside the source.
+            let from = from.wrapping_add(row * from_pitch).wrapping_sub(shape.left * shape.step);
+            let to = to.add(row * to_pitch);
+            for lane in (0..width).step_by(S::L) {
+                let low = shape.left.saturating_sub(lane).min(S::L);
+                let high = end.saturating_sub(lane).min(S::L);
+                let p = from.wrapping_add(lane * shape.step);
+                let v = match (shape.step, low == 0 && high == S::L) {
+                    (1, true) => S::load(p),
+                    (1, false) => S::load_range(p, low.min(high), high),
+                    (_, true) => S::load_even(p),
+                    (_, false) => S::load_even_range(p, low.min(high), high),
+                };
+                if lane + S::L <= width {
+                    S::store(to.add(lane), v);
+                } else {
+                    S::store_n(to.add(lane), v, width - lane);
                 }
             }
-            zeros::<S>(inside.add(shape.columns), shape.right);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn zeros<S: Simd>(to: *mut S::T, n: usize) {
-    let mut i = 0;
-    // SAFETY: the caller vouches for `n` elements.
-    unsafe {
-        while i + S::L <= n {
-            S::store(to.add(i), S::zero());
-            i += S::L;
-        }
-        if i < n {
-            S::store_n(to.add(i), S::zero(), n - i);
         }
     }
 }
