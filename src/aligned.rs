@@ -38,7 +38,7 @@ impl<T: Pod> AlignedVec<T> {
     /// what they were.
     pub fn reused(len: usize) -> Result<Self> {
         let lines = SPARE.try_with(Cell::take).unwrap_or_default();
-        if lines.len() >= (len * size_of::<T>()).div_ceil(64) {
+        if len.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes.div_ceil(64) <= lines.len()) {
             return Ok(AlignedVec { lines, len, element: PhantomData });
         }
         drop(lines);

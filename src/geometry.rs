@@ -28,6 +28,9 @@ pub struct Geometry {
     output_padding: [usize; 3],
 }
 
+/// The largest kernel, in elements per channel pair.
+const MAX_TAPS: usize = 1 << 24;
+
 fn op_name(rank: usize, transposed: bool) -> String {
     format!("conv{}{rank}d", if transposed { "_transpose" } else { "" })
 }
@@ -145,13 +148,44 @@ impl Geometry {
         geometry.output =
             if transposed { geometry.transposed_size(spec)? } else { geometry.direct_size(spec)? };
         element_count("output", &geometry.output_shape())?;
+        geometry.check_arithmetic(spec)?;
         Ok(geometry)
+    }
+
+    /// Refuses sizes with which positions in the padded input could not be computed, and kernels whose tables would
+    /// not fit memory.
+    fn check_arithmetic(&self, spec: &ConvSpec<'_>) -> Result<()> {
+        const LIMIT: usize = isize::MAX as usize / 8;
+        let fits = (0..3).all(|d| {
+            let padded =
+                self.x_size()[d].checked_add(self.pad_low[d]).and_then(|n| n.checked_add(self.pad_high[d]));
+            let last = self.y_size()[d].checked_mul(self.stride[d]);
+            [padded, last, self.extent(d)].into_iter().all(|n| n.is_some_and(|n| n <= LIMIT))
+        });
+        if !fits {
+            return Err(Error::Shape(format!(
+                "sizes are too large for 64-bit positions: input {:?}, weight {:?}, stride={:?}, padding={}, \
+                 dilation={:?}",
+                spec.input,
+                spec.weight,
+                spec.stride,
+                spec.padding.text(),
+                spec.dilation
+            )));
+        }
+        if self.taps() > MAX_TAPS {
+            return Err(Error::Shape(format!(
+                "kernels of more than {MAX_TAPS} elements are not supported, but got weight of size {:?}",
+                spec.weight
+            )));
+        }
+        Ok(())
     }
 
     /// `(before, after)` of every dimension.
     fn resolve_padding(&self, spec: &ConvSpec<'_>) -> Result<([usize; 3], [usize; 3])> {
         let refuse = |text: String| Err(Error::Argument(text));
-        let total_same = |d: usize| self.dilation[d] * (self.kernel[d].max(1) - 1);
+        let total_same = |d: usize| self.dilation[d].saturating_mul(self.kernel[d].max(1) - 1);
         let (mut low, mut high) = ([0; 3], [0; 3]);
         if self.transposed && !matches!(spec.padding, Padding::Explicit(_)) {
             return refuse(format!(
@@ -178,7 +212,8 @@ impl Geometry {
             Padding::SameUpper | Padding::SameLower => {
                 for d in 3 - self.rank..3 {
                     let covered = self.input[d].div_ceil(self.stride[d]).saturating_sub(1) * self.stride[d];
-                    let total = (covered + total_same(d) + 1).saturating_sub(self.input[d]);
+                    let total =
+                        covered.saturating_add(total_same(d)).saturating_add(1).saturating_sub(self.input[d]);
                     let small = total / 2;
                     (low[d], high[d]) = match spec.padding {
                         Padding::SameUpper => (small, total - small),

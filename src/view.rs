@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 /// An output that tasks of one parallel region write, each its own elements.
 ///
 /// This type is the only place where an output is split across threads. `conv::plan::partition` gives every
-/// element to exactly one task; every write is range-checked, so a wrong partition can yield a wrong value, never
-/// a write outside the array.
+/// element to exactly one task (`plan_tests` checks it), which is what keeps writes free of data races; every write is
+/// range-checked besides.
 pub(crate) struct Output<'a, T> {
     start: *mut T,
     len: usize,

@@ -278,3 +278,12 @@ def test_numbers_of_threads_that_are_not_valid(threads):
     with pytest.raises(rsconv.ArgumentError, match=f"from 1 to 4096, but got {threads}"):
         rsconv.set_num_threads(threads)
     assert rsconv.get_num_threads() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_panic_becomes_an_internal_error(threads, capfd):
+    with pytest.raises(rsconv.InternalError, match="task 63 panics on purpose"):
+        rsconv._core._panic(threads)
+    assert "panics on purpose" in capfd.readouterr().err
+    # The library still works.
+    assert F.conv1d(np.ones((1, 1, 3)), np.ones((1, 1, 2)))[0, 0].tolist() == [2, 2]

@@ -100,12 +100,11 @@ impl BandPlan {
             }
         } else {
             for d in [1, 0] {
-                let fits = (1..=grid[d]).rev().find(|&n| {
-                    let mut more = size;
-                    more[d] = n;
-                    bytes(channels, more) <= budget
-                });
-                size[d] = fits.unwrap_or(1);
+                // A band grows by whole slices: one of them tells how many fit.
+                let mut one = size;
+                one[d] = 1;
+                let slice = bytes(channels, one) / (1 + corr.reach[d]);
+                size[d] = (budget / slice.max(1)).saturating_sub(corr.reach[d]).clamp(1, grid[d]);
                 if size[d] < grid[d] {
                     break;
                 }
@@ -242,8 +241,8 @@ impl BandPlan {
 /// The positions `j` of `0..n` for which `(start + j) * step + residue` lies inside `0..size`.
 fn span(start: isize, step: usize, residue: usize, size: usize, n: usize) -> (usize, usize) {
     let (step, first) = (step as isize, start * step as isize + residue as isize);
-    let low = ((-first).max(0) + step - 1) / step;
-    let high = (size as isize - first + step - 1).div_euclid(step);
+    let after = |gap: isize| if gap > 0 { (gap - 1) / step + 1 } else { 0 };
+    let (low, high) = (after(-first), after(size as isize - first));
     let low = low.clamp(0, n as isize);
     (low as usize, high.clamp(low, n as isize) as usize)
 }

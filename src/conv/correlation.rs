@@ -76,11 +76,16 @@ impl Correlation {
     /// `y` from `x`.
     pub(crate) fn forward(geometry: &Geometry) -> Correlation {
         let (stride, dilation, pad) = (geometry.stride(), geometry.dilation(), geometry.pad_low());
+        let (x, y) = (geometry.x_size(), geometry.y_size());
+        // Taps that read nothing but padding are left out: they would only widen the band.
         let along = |d: usize| -> Vec<Tap1> {
+            let s = stride[d] as isize;
             (0..geometry.kernel()[d])
-                .map(|t| {
+                .filter_map(|t| {
                     let shift = (t * dilation[d]) as isize - pad[d] as isize;
-                    (t, shift.rem_euclid(stride[d] as isize) as usize, shift.div_euclid(stride[d] as isize))
+                    let first = if shift < 0 { (-shift - 1) / s + 1 } else { 0 };
+                    let reads = first < y[d] as isize && first * s + shift < x[d] as isize;
+                    reads.then(|| (t, shift.rem_euclid(s) as usize, shift.div_euclid(s)))
                 })
                 .collect()
         };
@@ -91,12 +96,16 @@ impl Correlation {
     /// `x` from `y`.
     pub(crate) fn input_grad(geometry: &Geometry) -> Correlation {
         let (stride, dilation, pad) = (geometry.stride(), geometry.dilation(), geometry.pad_low());
+        let (x, y) = (geometry.x_size(), geometry.y_size());
         let along = |d: usize, r: usize| -> Vec<Tap1> {
             let s = stride[d] as isize;
             (0..geometry.kernel()[d])
                 .filter_map(|t| {
                     let at = (r + pad[d]) as isize - (t * dilation[d]) as isize;
-                    (at.rem_euclid(s) == 0).then(|| (t, 0, at.div_euclid(s)))
+                    let shift = at.div_euclid(s);
+                    let outputs = x[d].saturating_sub(r).div_ceil(stride[d]) as isize;
+                    let reads = shift < y[d] as isize && shift + outputs > 0;
+                    (at.rem_euclid(s) == 0 && reads).then_some((t, 0, shift))
                 })
                 .collect()
         };
@@ -107,7 +116,7 @@ impl Correlation {
             let mut all: Vec<usize> = (0..geometry.kernel()[d]).map(at).collect();
             all.sort_unstable();
             all.dedup();
-            all.retain(|&r| r < geometry.x_size()[d]);
+            all.retain(|&r| r < x[d]);
             all
         };
         let together = stride[2] <= MAX_INTERLEAVED;

@@ -6,7 +6,7 @@ use super::band::{BandPlan, Box3};
 use super::correlation::{Correlation, PhaseRow, Tap};
 use super::plan::{Choice, Partition, partition};
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scratch::with_scratch;
 use crate::threads::{self, Interrupt};
 use crate::tile::epilogue::{Segment, TileSums, store};
@@ -20,29 +20,37 @@ const COLUMNS: usize = 512;
 /// How a phase is read, and the kernel element of each weight. For every output the weights come in the same order,
 /// whatever its place in a tile.
 fn reads(corr: &Correlation, plan: &BandPlan, taps: &[Tap]) -> (Reads, Vec<usize>) {
-    // Taps are all rows times all columns: (row, column, kernel element), in this order.
-    let mut places: Vec<(usize, usize, usize)> = taps
+    // Taps are all rows times all columns: (row, column, tap), in this order.
+    let mut places: Vec<(usize, usize, &Tap)> = taps
         .iter()
         .map(|tap| {
             let mut column = tap.clone();
             column.delta[..2].fill(0);
             column.residue[..2].fill(0);
             let column = plan.offset(corr, &column);
-            (plan.offset(corr, tap) - column, column, tap.weight)
+            (plan.offset(corr, tap) - column, column, tap)
         })
         .collect();
-    places.sort_unstable();
+    places.sort_unstable_by_key(|place| (place.0, place.1));
     let count = places.iter().take_while(|place| place.0 == places[0].0).count();
-    let rows: Vec<&[(usize, usize, usize)]> = places.chunks(count.max(1)).collect();
+    let rows: Vec<&[(usize, usize, &Tap)]> = places.chunks(count.max(1)).collect();
     let (mut runs, mut order) = (Vec::new(), Vec::with_capacity(taps.len()));
     let mut first = 0;
     while first < rows.len() {
-        let start = rows[first][0].0;
-        let follows = |i: usize| first + i < rows.len() && rows[first + i][0].0 == start + i * plan.pitch[1];
+        let (start, _, top) = rows[first][0];
+        // Neighbours in the kernel: rows of another depth or residue may lie next to each other in a low band, but
+        // the order of the sum must not depend on how the image is cut.
+        let follows = |i: usize| {
+            rows.get(first + i).is_some_and(|row| {
+                let tap = row[0].2;
+                (tap.delta[0], &tap.residue[..2]) == (top.delta[0], &top.residue[..2])
+                    && tap.delta[1] == top.delta[1] + i
+            })
+        };
         let len = (1..RUN).find(|&i| !follows(i)).unwrap_or(RUN);
         runs.push(Run { offset: start as u32, len: len as u32 });
         for column in 0..count {
-            order.extend(rows[first..first + len].iter().map(|row| row[column].2));
+            order.extend(rows[first..first + len].iter().map(|row| row[column].2.weight));
         }
         first += len;
     }
@@ -63,8 +71,7 @@ pub(crate) struct Depthwise<'a, E: Element> {
 
 impl<E: Element> Depthwise<'_, E> {
     fn scratch(&self, part: &Partition) -> [usize; 2] {
-        // A tile may read the rows of a full tile at the end of the band.
-        let band = (part.band.len + ROWS * part.band.pitch[1]).next_multiple_of(16) * part.ahead;
+        let band = part.band.len.next_multiple_of(16) * part.ahead;
         let phases = self.corr.rows.iter().map(|row| row.phases.len()).max().unwrap_or(1);
         [band, phases * ROWS * (COLUMNS + self.kernels.lanes)].map(|n| n.next_multiple_of(16))
     }
@@ -102,6 +109,9 @@ impl<E: Element> Depthwise<'_, E> {
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
+        if bytes > super::plan::OFFSET_LIMIT {
+            return Err(Error::Alloc { bytes });
+        }
         let (reads, orders): (Vec<Reads>, Vec<Vec<usize>>) =
             corr.phases().map(|taps| reads(corr, &part.band, taps)).unzip();
         // The weights of every channel in the order of its phases' reads.

@@ -93,6 +93,9 @@ impl<E: Element> Gemm<'_, E> {
         let part = partition(corr, &self.choice, self.kernels, units, threads);
         let sizes = self.scratch(&part);
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
+        if bytes > super::plan::OFFSET_LIMIT {
+            return Err(Error::Alloc { bytes });
+        }
         let tail = if sizes[1] > 0 { corr.c * corr.most_taps() } else { 0 };
         let pass = Pass {
             gemm: self,

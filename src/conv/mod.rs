@@ -27,6 +27,7 @@ use depthwise::Depthwise;
 use implicit_gemm::Gemm;
 use panels::Panels;
 use plan::{Choice, Mode, choose};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use weight_grad::{Form, WeightGrad};
 
 /// What is computed from what, on the sides of the direct convolution.
@@ -51,6 +52,8 @@ pub struct Plan<E: Element> {
     corr: Correlation,
     choice: Choice,
     kernels: &'static Kernels<E::Acc>,
+    /// Tells orders of packed weights apart that shape and kernel do not: the pass, and each phase's taps.
+    layout: u64,
 }
 
 enum Packed<T> {
@@ -64,6 +67,7 @@ pub struct PackedWeight<E: Element> {
     choice: Choice,
     isa: &'static str,
     shape: Vec<usize>,
+    layout: u64,
 }
 
 impl<E: Element> PackedWeight<E> {
@@ -106,7 +110,13 @@ impl<E: ConvElement> Plan<E> {
             _ => Correlation::forward(geometry),
         };
         let choice = choose(&corr, kernels, E::is_acc());
-        Plan { geometry: geometry.clone(), pass, corr, choice, kernels }
+        let mut hasher = DefaultHasher::new();
+        pass.hash(&mut hasher);
+        for taps in corr.phases() {
+            taps.len().hash(&mut hasher);
+            taps.iter().for_each(|tap| tap.weight.hash(&mut hasher));
+        }
+        Plan { geometry: geometry.clone(), pass, corr, choice, kernels, layout: hasher.finish() }
     }
 
     /// The geometry it was made for.
@@ -152,7 +162,8 @@ impl<E: ConvElement> Plan<E> {
             Packed::Panels(self.gemm().pack(weights, once, threads, interrupt)?)
         };
         let shape = self.geometry.weight_shape();
-        Ok(PackedWeight { packed, choice: self.choice, isa: self.kernels.isa, shape })
+        let (choice, isa, layout) = (self.choice, self.kernels.isa, self.layout);
+        Ok(PackedWeight { packed, choice, isa, shape, layout })
     }
 
     /// `pack` and `run` in one, for weights that are used once.
@@ -176,7 +187,10 @@ impl<E: ConvElement> Plan<E> {
     /// Whether `packed` is in this plan's order.
     pub fn accepts(&self, packed: &PackedWeight<E>) -> bool {
         let same_shape = packed.shape == self.geometry.weight_shape();
-        same_shape && packed.choice == self.choice && packed.isa == self.kernels.isa
+        same_shape
+            && packed.choice == self.choice
+            && packed.isa == self.kernels.isa
+            && packed.layout == self.layout
     }
 
     /// `Forward` or `InputGrad`: `output` from `source` (the other side), packed weights and a bias of the output's
@@ -242,7 +256,7 @@ impl<E: ConvElement> Plan<E> {
         let storage = if E::is_acc() { String::new() } else { format!("{}_", E::NAME) };
         if self.pass == Pass::WeightGrad {
             let grad = self.weight_grad();
-            let (rows, vectors) = grad.tile();
+            let [rows, vectors] = grad.shown_tile();
             let (algorithm, tag, reason) = match grad.form {
                 Form::Dots => {
                     ("row dot products", "dot", "few channels: pixels in vectors leave no lane empty")
@@ -256,14 +270,16 @@ impl<E: ConvElement> Plan<E> {
                     "few input channels: channels and taps share vectors",
                 ),
             };
-            let per_task = grad.rows_per_task(threads);
+            let threads = grad.threads(threads);
+            let rows_per_task = grad.rows_per_task(threads).max(1);
+            let tasks = g.groups() * self.corr.m.div_ceil(rows_per_task);
             return Explanation {
                 algorithm,
                 kernel: format!("{tag}_{storage}{name}_{rows}x{}_{}", vectors * lanes, self.kernels.isa),
                 tile: [rows, vectors * lanes],
-                threads: threads.min(g.groups() * self.corr.m.div_ceil(per_task.max(1))).max(1),
-                tasks: g.groups() * self.corr.m.div_ceil(per_task.max(1)),
-                scratch: grad.scratch(per_task).iter().sum::<usize>() * size_of::<E::Acc>(),
+                threads: threads.min(tasks).max(1),
+                tasks,
+                scratch: grad.scratch(rows_per_task).iter().sum::<usize>() * size_of::<E::Acc>(),
                 packed: 0,
                 reason: reason.into(),
             };
@@ -282,10 +298,7 @@ impl<E: ConvElement> Plan<E> {
             }
             Mode::Depthwise => ("depthwise", "dw", "one input channel in each group".to_string()),
         };
-        let tile = match mode {
-            Mode::Channels => [rows, vectors * lanes],
-            _ => [rows, vectors * lanes],
-        };
+        let tile = [rows, vectors * lanes];
         let packed = match mode {
             Mode::Channels => g.weight_len() / self.corr.m.max(1) * self.corr.m.next_multiple_of(lanes),
             _ => g.weight_len(),

@@ -133,7 +133,7 @@ pub(crate) fn cv_run(corr: &Correlation, direct: bool) -> usize {
     if direct && corr.reach == [0; 3] { corr.grid.iter().product() } else { corr.grid[2] }
 }
 
-/// The largest source read in place: offsets into a group of one sample are 32 bits wide.
+/// Offsets into a source read in place, or into scratch, are 32 bits wide.
 pub(crate) const OFFSET_LIMIT: usize = u32::MAX as usize;
 
 /// Whether every offset into a group of one sample is within `limit`.

@@ -78,6 +78,9 @@ fn many() -> Vec<Geometry> {
         conv(&[1, 2048, 50, 50], &[2048, 512, 4, 4], 7, 0, 3, 1, true),
         geometry(&[1, 5000, 40, 40], &[70_000, 5000, 1, 1], 1, 0, 1, 1),
     ];
+    // Taps that read nothing but padding.
+    all.push(geometry(&[1, 64, 64, 64], &[64, 64, 3, 3], 1, 600, 600, 1));
+    all.push(geometry(&[1, 64, 1, 1], &[64, 64, 3, 3], 1, 1, 1, 1));
     for size in [1, 2, 7, 14, 17, 33, 56, 113] {
         for channels in [1, 3, 16, 40] {
             for (kernel, stride) in [(1, 1), (1, 2), (3, 1), (3, 2), (5, 3)] {
@@ -137,6 +140,15 @@ fn covers(corr: &Correlation, part: &Partition) {
         );
     }
     assert_eq!(outputs, corr.grid.iter().product::<usize>(), "{part:?}");
+}
+
+#[test]
+fn taps_that_read_only_padding_are_left_out() {
+    let g = geometry(&[1, 64, 1, 1], &[64, 64, 3, 3], 1, 1, 1, 1);
+    assert_eq!((Correlation::forward(&g).most_taps(), Correlation::input_grad(&g).most_taps()), (1, 1));
+    let g = geometry(&[1, 2, 5], &[2, 2, 3], 1, 8, 8, 1);
+    let kept: Vec<usize> = Correlation::forward(&g).phases().flatten().map(|tap| tap.weight).collect();
+    assert_eq!(kept, [1]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ use std::ops::{Add, Mul};
 numbers!(add mul: f32 f64);
 
 /// Products of one task, about, so that an interrupt is heard soon. Few in unit tests, so that they cut planes too.
-const TASK_PRODUCTS: usize = if cfg!(test) { 1 << 8 } else { 1 << 25 };
+const TASK_PRODUCTS: usize = if cfg!(test) { 1 << 13 } else { 1 << 25 };
 
 /// The outputs `o` of one dimension whose tap lies inside `x`, and where that is for the first of them.
 fn inside(size: usize, outputs: usize, stride: usize, shift: isize) -> (std::ops::Range<usize>, usize) {

@@ -165,3 +165,109 @@ fn kernels_too_large_for_scratch_are_summed_in_blocks_of_channels() {
         check::<f32>(&g, isa, &mut r, |v| v as f32, f64::from, 2e-6, &[(Pass::Forward, 2)]);
     }
 }
+
+#[test]
+fn bits_do_not_depend_on_threads_or_batch() {
+    let conv = |input: &[usize], weight: &[usize], stride: i64, dilation: i64, groups: i64| {
+        Geometry::new(&ConvSpec {
+            rank: weight.len() - 2,
+            input,
+            weight,
+            bias: None,
+            stride: &[stride],
+            padding: Padding::Explicit(vec![(1, 1)]),
+            output_padding: &[0],
+            groups,
+            dilation: &[dilation],
+            transposed: false,
+        })
+        .unwrap()
+    };
+    let mut r = Random(0x0123_4567_89ab_cdef);
+    // Depthwise rows of several residues or depths, and both GEMM modes.
+    for (input, weight, stride, dilation, groups) in [
+        (vec![4, 1, 101, 1000], vec![1, 1, 2, 500], 2, 1, 1),
+        (vec![4, 2, 3, 40, 203], vec![2, 1, 2, 2, 64], 1, 1, 2),
+        (vec![4, 6, 33, 47], vec![6, 1, 5, 3], 2, 2, 6),
+        (vec![4, 8, 40, 60], vec![16, 8, 3, 3], 1, 1, 1),
+        (vec![4, 40, 9, 7], vec![64, 40, 3, 3], 1, 1, 1),
+    ] {
+        let g = conv(&input, &weight, stride, dilation, groups);
+        let alone = conv(&[&[1], &input[1..]].concat(), &weight, stride, dilation, groups);
+        let values = |r: &mut Random, n| -> Vec<f32> { r.values(n).into_iter().map(|v| v as f32).collect() };
+        let (x, y, w) =
+            (values(&mut r, g.input_len()), values(&mut r, g.output_len()), values(&mut r, g.weight_len()));
+        for isa in Isa::available() {
+            for pass in [Pass::Forward, Pass::InputGrad, Pass::WeightGrad] {
+                let run = |g: &Geometry, threads: usize| -> Vec<f32> {
+                    let plan = Plan::<f32>::new(g, pass, isa);
+                    let never = &NeverInterrupt;
+                    let (n, m) = (g.input_len(), g.output_len());
+                    let mut out = vec![0.0; [m, n, w.len()][pass as usize]];
+                    if pass == Pass::WeightGrad {
+                        plan.run_weight_grad(&x[..n], &y[..m], &mut out, threads, never).unwrap();
+                    } else {
+                        let source = if pass == Pass::Forward { &x[..n] } else { &y[..m] };
+                        let packed = plan.pack(&w, threads, never).unwrap();
+                        plan.run(&packed, source, None, &mut out, threads, never).unwrap();
+                    }
+                    out
+                };
+                let one = run(&g, 1);
+                for threads in [2, 8, 32] {
+                    assert!(one == run(&g, threads), "{pass:?} on {threads} threads, {}: {g:?}", isa.name());
+                }
+                if pass != Pass::WeightGrad {
+                    let first = run(&alone, 5);
+                    assert!(first == one[..first.len()], "{pass:?} of a sample alone, {}: {g:?}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_packed_for_another_order_are_refused() {
+    let isa = Isa::available()[0];
+    let conv = |pad: i64| {
+        Geometry::new(&ConvSpec {
+            rank: 1,
+            input: &[1, 8, 9],
+            weight: &[8, 8, 3],
+            bias: None,
+            stride: &[2],
+            padding: Padding::Explicit(vec![(pad, pad)]),
+            output_padding: &[0],
+            groups: 1,
+            dilation: &[1],
+            transposed: true,
+        })
+        .unwrap()
+    };
+    let plan = |pad, pass| Plan::<f32>::new(&conv(pad), pass, isa);
+    let packed = plan(0, Pass::InputGrad).pack(&[1.0; 192], 1, &NeverInterrupt).unwrap();
+    assert!(plan(0, Pass::InputGrad).accepts(&packed));
+    assert!(!plan(1, Pass::InputGrad).accepts(&packed) && !plan(0, Pass::Forward).accepts(&packed));
+}
+
+#[test]
+fn strides_far_beyond_the_input() {
+    for stride in [1 << 40, 1 << 59] {
+        let spec = ConvSpec {
+            rank: 1,
+            input: &[1, 1, 9],
+            weight: &[1, 1, 1],
+            bias: None,
+            stride: &[stride],
+            padding: Padding::Explicit(vec![(0, 1)]),
+            output_padding: &[0],
+            groups: 1,
+            dilation: &[1],
+            transposed: false,
+        };
+        let g = Geometry::new(&spec).unwrap();
+        for isa in Isa::available() {
+            check::<f32>(&g, isa, &mut Random(7), |v| v as f32, f64::from, 2e-6, &ALL);
+        }
+    }
+}

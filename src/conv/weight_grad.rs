@@ -82,9 +82,9 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         };
         let spread =
             (0..3).map(|d| span(corr.grid[d].min(8), d) as f64 / corr.grid[d].min(8) as f64).product::<f64>();
-        let reach: usize = (0..3).map(|d| span(1, d)).product();
+        let reach = (0..3).map(|d| span(1, d)).fold(1, usize::saturating_mul);
         // As many channels as fit beside the smallest box of outputs.
-        let last = (IMAGE_BYTES / (reach * size)) / lanes * lanes;
+        let last = (IMAGE_BYTES / reach.saturating_mul(size)) / lanes * lanes;
         let rows = (IMAGE_BYTES / 8 / (taps * size).max(1)).max(1);
         let form = if corr.c * corr.m <= 128 {
             Form::Dots
@@ -103,14 +103,14 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             let fits = |size: [usize; 3]| {
                 let pixels: usize = size.iter().product();
                 let positions = match form {
-                    Form::Last => (0..3).map(|d| span(size[d], d)).product(),
+                    Form::Last => (0..3).map(|d| span(size[d], d)).fold(1, usize::saturating_mul),
                     _ => pixels,
                 };
-                pixels <= PIXELS && positions * width * size_of::<E::Acc>() <= 2 * IMAGE_BYTES
+                pixels <= PIXELS && positions.saturating_mul(width * size_of::<E::Acc>()) <= 2 * IMAGE_BYTES
             };
             band.size = [1; 3];
             for d in [2, 1, 0] {
-                let most = (1..=corr.grid[d]).rev().find(|&n| {
+                let most = (1..=corr.grid[d].min(PIXELS)).rev().find(|&n| {
                     let mut more = band.size;
                     more[d] = n;
                     fits(more)
@@ -165,6 +165,22 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         .map(|n| n.next_multiple_of(16))
     }
 
+    /// Rows and vectors of the tile, or kernel elements and vectors of a dot product.
+    pub(crate) fn shown_tile(&self) -> [usize; 2] {
+        match self.form {
+            Form::Dots => [crate::tile::dot::TAPS, 1],
+            _ => self.tile().into(),
+        }
+    }
+
+    /// Threads worth starting, of `threads`.
+    pub(crate) fn threads(&self, threads: usize) -> usize {
+        let g = self.geometry;
+        let products = self.corr.products() as f64 * (g.groups() * g.batch()) as f64;
+        let repays = if self.form == Form::Dots { FEW_PRODUCTS } else { THREAD_PRODUCTS };
+        threads.min((products / (repays * self.kernels.lanes as f64 / 16.0)) as usize).max(1)
+    }
+
     /// Output channels of a task: few enough that packed y stays in cache, more than one task for each thread.
     pub(crate) fn rows_per_task(&self, threads: usize) -> usize {
         let (tall, _) = self.tile();
@@ -192,7 +208,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let (corr, groups, batch) = (self.corr, self.geometry.groups(), self.geometry.batch());
         let taps = self.geometry.taps();
         let columns = match self.form {
-            Form::Dots => corr.c * taps,
+            Form::Dots => corr.c * corr.most_taps(),
             Form::Last => self.blocks() * taps * self.width,
             Form::Rows => self.blocks() * self.width,
         };
@@ -202,13 +218,15 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         }
         let products = corr.products() as f64 * groups as f64;
         let lanes = self.kernels.lanes as f64;
-        let repays = if self.form == Form::Dots { FEW_PRODUCTS } else { THREAD_PRODUCTS };
-        let threads = threads.min((products * batch as f64 / (repays * lanes / 16.0)) as usize).max(1);
+        let threads = self.threads(threads);
         let rows = self.rows_per_task(threads);
         let tasks: Vec<(usize, usize, usize)> =
             (0..groups).flat_map(|g| even_parts(corr.m, rows).map(move |(m0, n)| (g, m0, n))).collect();
         let sizes = self.scratch(tasks.iter().map(|task| task.2).max().unwrap_or(1));
         let bytes = sizes.iter().sum::<usize>() * size_of::<E::Acc>();
+        if bytes > super::plan::OFFSET_LIMIT {
+            return Err(Error::Alloc { bytes });
+        }
         let offsets = self.offsets();
         let steps = batch * self.band.bands();
         let per_step = products / self.band.bands() as f64;
@@ -218,6 +236,9 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             let output = Output::new(sums.as_mut_slice());
             let failed = std::sync::OnceLock::new();
             for first in (0..steps).step_by(region) {
+                if failed.get().is_some() {
+                    break;
+                }
                 threads::run(tasks.len(), threads, interrupt, &|task| {
                     let (g, m0, n) = tasks[task];
                     let sums = output.run((g * corr.m + m0) * columns, n * columns);
@@ -257,7 +278,15 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             for (c, w) in w.chunks_exact_mut(taps).enumerate() {
                 let (block, lane) = (c / self.block, c % self.block);
                 let (first, step) = match self.form {
-                    Form::Dots => (c * taps, 1),
+                    Form::Dots => {
+                        // Taps that read nothing but padding have no sum.
+                        let kept = &corr.rows[0].phases[0];
+                        w.fill(E::narrow(Default::default()));
+                        for (tap, &sum) in kept.iter().zip(&sums[c * kept.len()..]) {
+                            w[tap.weight] = E::narrow(sum);
+                        }
+                        continue;
+                    }
                     Form::Last => (block * taps * self.width + lane, self.width),
                     Form::Rows => (block * self.width + lane * taps, 1),
                 };

@@ -59,6 +59,18 @@ fn peak_gflops(py: Python<'_>, threads: usize) -> PyResult<f64> {
     Ok(best / 1e9)
 }
 
+/// Panics in a task of a region on `threads` threads; for the test that it reaches Python as an InternalError.
+#[pyfunction]
+fn _panic(py: Python<'_>, threads: usize) -> PyResult<()> {
+    call::run(py, |signals| {
+        threads::run(64, threads, signals, &|task| {
+            // In the caller or, with more threads, in a worker: whoever comes to the last task.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            assert!(task < 63, "task {task} panics on purpose");
+        })
+    })
+}
+
 /// What this build runs on: version, instruction set, threads, environment.
 #[pyfunction]
 fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -96,7 +108,7 @@ mod _core {
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]
-    use super::{get_num_threads, info, peak_gflops, set_num_threads};
+    use super::{_panic, get_num_threads, info, peak_gflops, set_num_threads};
     use pyo3::prelude::*;
 
     #[pymodule_init]

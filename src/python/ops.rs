@@ -78,9 +78,9 @@ fn plan<E: ConvElement>(geometry: &Core, pass: Pass) -> Result<Rc<Plan<E>>> {
                 && let Ok(plan) = plans[at].plan.clone().downcast::<Plan<E>>()
                 && plan.geometry() == geometry
             {
-                // Halfway to the end: recent plans are found soon without moving all the others.
-                let to = (at + (plans.len() - at) / 2).min(plans.len() - 1);
-                plans.swap(at, to);
+                // The latest last.
+                let kept = plans.remove(at);
+                plans.push(kept);
                 return Ok(plan);
             }
         }

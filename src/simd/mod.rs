@@ -24,7 +24,6 @@ pub(crate) use portable::{Lanes4, Scalar};
 /// A floating-point type that kernels compute in.
 pub trait Float:
     bytemuck::Pod
-    + bytemuck::Pod
     + Default
     + PartialOrd
     + Send
@@ -175,7 +174,8 @@ impl Isa {
             None => Ok(all[0]),
             Some(name) => all.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
                 let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
-                Error::Argument(format!("RSCONV_ISA={name} is not one that this machine has: {names:?}"))
+                let names = names.join(", ");
+                Error::Argument(format!("RSCONV_ISA={name} is not one that this machine has: {names}"))
             }),
         }
     }

@@ -5,7 +5,7 @@ use super::kernels::Kernels;
 use crate::simd::{Float, Simd};
 
 /// Kernel elements of one round.
-const TAPS: usize = 8;
+pub(crate) const TAPS: usize = 8;
 
 /// Arguments of a round of dot products.
 pub(crate) struct DotTile<T> {

@@ -256,9 +256,9 @@ macro_rules! narrow {
 
 entries!(baseline,);
 #[cfg(target_arch = "x86_64")]
-entries!(avx2, #[target_feature(enable = "avx2,fma,f16c")]);
+entries!(avx2, #[target_feature(enable = "avx2,fma")]);
 #[cfg(target_arch = "x86_64")]
-entries!(avx512, #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")]);
+entries!(avx512, #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]);
 
 table!(SCALAR_F32, baseline, "scalar", Scalar<f32>, narrow);
 table!(SCALAR_F64, baseline, "scalar", Scalar<f64>, narrow);

@@ -21,7 +21,7 @@ pub(crate) struct WeightView<'a, E> {
 }
 
 /// One panel: `out[(c * taps.len() + t) * width + i] = w[rows.start + i, c, taps[t]]`; the lanes beyond the rows
-/// stay as they are (zero).
+/// stay as they are: what is computed from them is never stored.
 pub(crate) fn panel<E: Element>(
     kernels: &Kernels<E::Acc>,
     view: &WeightView<'_, E>,
