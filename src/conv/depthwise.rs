@@ -5,6 +5,7 @@
 use super::band::{BandPlan, Box3};
 use super::correlation::{Correlation, PhaseRow, Tap};
 use super::plan::{Choice, Partition, partition};
+use crate::aligned::AlignedVec;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::scratch::with_scratch;
@@ -83,7 +84,23 @@ impl<E: Element> Depthwise<'_, E> {
         (part, elements * size_of::<E::Acc>())
     }
 
-    /// Computes a batch; `weights` are all groups' weights in the type of sums.
+    /// The weights of every channel in the order of its phases' reads, which no partition changes.
+    pub(crate) fn pack(&self, weights: &[E]) -> Result<AlignedVec<E::Acc>> {
+        let corr = self.corr;
+        let plan = partition(corr, &self.choice, self.kernels, 1, 1).band;
+        let order = corr.phases().map(|taps| reads(corr, &plan, taps).1).collect::<Vec<_>>().concat();
+        let channels = self.groups * corr.m;
+        let mut packed = AlignedVec::zeroed(channels * order.len())?;
+        let rows = weights.chunks_exact((weights.len() / channels).max(1));
+        for (to, from) in packed.as_mut_slice().chunks_exact_mut(order.len().max(1)).zip(rows) {
+            for (to, &tap) in to.iter_mut().zip(&order) {
+                *to = from[tap].widen();
+            }
+        }
+        Ok(packed)
+    }
+
+    /// Computes a batch with packed weights.
     pub(crate) fn run(
         &self,
         weights: &[E::Acc],
@@ -114,13 +131,9 @@ impl<E: Element> Depthwise<'_, E> {
         }
         let (reads, orders): (Vec<Reads>, Vec<Vec<usize>>) =
             corr.phases().map(|taps| reads(corr, &part.band, taps)).unzip();
-        // The weights of every channel in the order of its phases' reads.
-        let order = orders.concat();
-        let taps = weights.len() / (self.groups * corr.m);
-        let weights =
-            weights.chunks_exact(taps).flat_map(|channel| order.iter().map(|&tap| channel[tap])).collect();
         let plane: usize = corr.source.iter().product();
-        let counts = orders.iter().map(Vec::len).collect();
+        let counts: Vec<usize> = orders.iter().map(Vec::len).collect();
+        assert_eq!(weights.len(), self.groups * corr.m * counts.iter().sum::<usize>());
         let pass =
             Pass { depthwise: self, part: &part, reads, counts, weights, bias, output: Output::new(output) };
         let failed = std::sync::OnceLock::new();
@@ -157,7 +170,7 @@ struct Pass<'a, E: Element> {
     reads: Vec<Reads>,
     /// Weights of each phase.
     counts: Vec<usize>,
-    weights: Vec<E::Acc>,
+    weights: &'a [E::Acc],
     bias: Vec<E::Acc>,
     output: Output<'a, E>,
 }

@@ -155,9 +155,7 @@ impl<E: ConvElement> Plan<E> {
     ) -> Result<PackedWeight<E>> {
         expect_len("weight", weights.len(), self.geometry.weight_len())?;
         let packed = if self.choice.mode == Mode::Depthwise {
-            let mut data = AlignedVec::zeroed(weights.len())?;
-            E::widen_row(weights, data.as_mut_slice());
-            Packed::Plain(data)
+            Packed::Plain(self.depthwise().pack(weights)?)
         } else {
             Packed::Panels(self.gemm().pack(weights, once, threads, interrupt)?)
         };
