@@ -116,11 +116,9 @@ impl<E: Element> Depthwise<'_, E> {
         if output.is_empty() {
             return Ok(());
         }
-        let bias: Vec<E::Acc> = bias.map(|b| b.iter().map(|v| v.widen()).collect()).unwrap_or_default();
+        let bias = super::widened(bias);
         if corr.sparse {
-            for (row, channel) in output.chunks_exact_mut(target).zip((0..corr.m * self.groups).cycle()) {
-                row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
-            }
+            super::fill_with_bias(&bias, corr.m * self.groups, target, output);
         }
         let units = output.len() / (corr.m * target);
         let part = partition(corr, &self.choice, self.kernels, units, threads);

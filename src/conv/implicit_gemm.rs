@@ -81,11 +81,9 @@ impl<E: Element> Gemm<'_, E> {
             return Ok(());
         }
         let units = output.len() / per_unit;
-        let bias: Vec<E::Acc> = bias.map(|b| b.iter().map(|v| v.widen()).collect()).unwrap_or_default();
+        let bias = super::widened(bias);
         if corr.sparse || corr.c == 0 {
-            for (row, channel) in output.chunks_exact_mut(target).zip((0..corr.m * self.groups).cycle()) {
-                row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
-            }
+            super::fill_with_bias(&bias, corr.m * self.groups, target, output);
         }
         if corr.c == 0 {
             return Ok(());

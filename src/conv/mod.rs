@@ -314,6 +314,18 @@ impl<E: ConvElement> Plan<E> {
     }
 }
 
+/// A bias in the type of sums; empty if there is none.
+fn widened<E: Element>(bias: Option<&[E]>) -> Vec<E::Acc> {
+    bias.map(|bias| bias.iter().map(|v| v.widen()).collect()).unwrap_or_default()
+}
+
+/// What outputs are that no product reaches: their channel's bias, or zero.
+fn fill_with_bias<E: Element>(bias: &[E::Acc], channels: usize, plane: usize, output: &mut [E]) {
+    for (row, channel) in output.chunks_exact_mut(plane).zip((0..channels).cycle()) {
+        row.fill(E::narrow(bias.get(channel).copied().unwrap_or_default()));
+    }
+}
+
 fn expect_len(what: &str, got: usize, expected: usize) -> Result<()> {
     if got == expected {
         return Ok(());
