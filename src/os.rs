@@ -1,5 +1,5 @@
 //! What depends on the operating system, each with a portable default: how many CPUs this process may use and
-//! why, whether it is a forked child, and advice about memory.
+//! why, and whether it is a forked child.
 
 #![allow(unsafe_code)]
 
@@ -116,24 +116,6 @@ pub fn fork_generation() -> usize {
     0
 }
 
-/// Asks for huge pages behind the whole pages of a range that will be filled soon. A hint: systems without
-/// them, and failures, are no error. It reads and writes nothing.
-#[cfg(target_os = "linux")]
-pub fn advise_huge_pages(start: *const u8, len: usize) {
-    // SAFETY: `sysconf` only reads its argument.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-    let end = start.addr().saturating_add(len) / page * page;
-    if let Some(first) = start.addr().checked_next_multiple_of(page).filter(|&first| first < end) {
-        // SAFETY: this advice changes how memory is backed, never its contents or its protection, so that it
-        // is harmless for any range; an unmapped one makes the call fail.
-        unsafe { libc::madvise(start.with_addr(first).cast_mut().cast(), end - first, libc::MADV_HUGEPAGE) };
-    }
-}
-
-/// Asks for huge pages, which this system does not take advice about.
-#[cfg(not(target_os = "linux"))]
-pub fn advise_huge_pages(_start: *const u8, _len: usize) {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,16 +176,5 @@ mod tests {
         assert!(libc::WIFEXITED(status));
         assert_eq!(libc::WEXITSTATUS(status), 1);
         assert_eq!(fork_generation(), parent);
-    }
-
-    #[test]
-    fn advice_accepts_any_range() {
-        let data = vec![7u8; 5 << 20];
-        for (start, len) in [(0, data.len()), (1, 1), (17, 0), (4095, 3 << 20)] {
-            advise_huge_pages(data[start..].as_ptr(), len);
-        }
-        advise_huge_pages(std::ptr::null(), 1 << 20);
-        advise_huge_pages(data.as_ptr(), usize::MAX);
-        assert!(data.iter().all(|&byte| byte == 7));
     }
 }
