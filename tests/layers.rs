@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 /// From top to bottom; modules of one row do not import each other.
 const LAYERS: &[&[&str]] = &[
     &["python"],
+    &["gpu", "ops"],
     &["conv"],
     &["tile"],
     &["view"],
+    &["expr"],
     &["element"],
     &["geometry", "simd", "threads", "scratch", "aligned"],
     &["spec", "os"],

@@ -1,6 +1,6 @@
-"""The CPU: `_core`'s kernels on ndarrays. Nothing else calls them.
+"""Convolutions on the CPU.
 
-Complex convolutions are composed of real passes here. Their gradients are the adjoint maps, as in PyTorch:
+Complex ones are composed of real passes here. Their gradients are the adjoint maps, as in PyTorch:
 the input gradient uses the conjugate of `w`, the weight gradient the conjugate of `x`.
 """
 
@@ -10,28 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._core import Geometry, PackedWeight
-from .checks import check_out, same_dtype
-from .layout import fold, pad, pad_grad, unfold
+from ... import _core
+from ..._core import Geometry, PackedWeight
+from ..checks import check_out, same_dtype
 
-__all__ = [
-    "conv",
-    "conv_input_grad",
-    "conv_of",
-    "conv_weight_grad",
-    "explain",
-    "fold",
-    "name",
-    "pack",
-    "packed",
-    "pad",
-    "pad_grad",
-    "unfold",
-]
+__all__ = ["conv", "conv_input_grad", "conv_of", "conv_weight_grad", "explain", "pack", "packed"]
 
 Array = NDArray[Any]
-name = "cpu"
 
 # Array dtype characters of complex64 and complex128.
 _COMPLEX = "FD"

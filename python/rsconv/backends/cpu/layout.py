@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from .._core import Geometry
+from ..._core import Geometry
 
 Array = NDArray[Any]
 Pads = tuple[tuple[int, int], ...]

@@ -1,0 +1,1 @@
+//! What the GPU backend asks of the core: shader texts from the one table of variants, and the plans of kernels.

@@ -1,0 +1,1 @@
+//! Operators besides convolution, on strided views: elementwise work, reductions, pooling, resampling, indexing.
