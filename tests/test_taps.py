@@ -1,4 +1,5 @@
-"""Tap and window tables against loops written from PyTorch's documented rules, and its vectors as matrices."""
+"""Tables of taps and windows against loops written from PyTorch's documented rules, and its vectors as
+matrices."""
 
 import json
 import math

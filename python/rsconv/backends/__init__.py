@@ -144,7 +144,8 @@ class Backend(Protocol):
         """The largest element of each window over the last `len(windows)` axes; NaN wins.
 
         With `indices`, also where it stands: its position in the flattened plane of these axes, the first of
-        equals.
+        equals. A window without elements (dilation can step over a short axis) gives -inf, or the smallest
+        integer, and index -1, which `max_pool_grad` passes over.
         """
 
     def max_pool_grad(self, grad_output: Array, indices: Array, windows: Windows) -> Array:

@@ -62,10 +62,10 @@ def resize_taps(
 ) -> Taps:
     """The table of one axis of `interpolate`.
 
-    `mode` is 'nearest', 'nearest-exact', 'linear' or 'cubic' (Keys' kernel with a = -0.75); `scale` is the factor
-    that positions are computed with, or None for `outputs / size`. Positions are PyTorch's: nearest ones are rounded
-    to float32 where PyTorch rounds, and a linear axis of unchanged size is copied whatever its scale. Taps of weight
-    0 are left out, and those that an edge makes equal are one.
+    `mode` is 'nearest', 'nearest-exact', 'linear' or 'cubic' (Keys' kernel with a = -0.75); `scale` is the
+    factor that positions are computed with, or None for `outputs / size`. Positions are PyTorch's: nearest
+    ones are rounded to float32 where PyTorch rounds, and a linear axis of unchanged size is copied whatever
+    its scale. Taps of weight 0 are left out, and those that an edge makes equal are one.
     """
     return _resize_taps(mode, size, outputs, None if scale is None else float(scale), align_corners)
 
@@ -120,10 +120,10 @@ def average_taps(
 ) -> Taps:
     """The table of one axis of average pooling over `window`.
 
-    `high` is the padding after the axis (None: as before it). With `include_pad` padding counts as zeros, but what
-    the last window of `ceil_mode` has beyond the padding never does; else only elements inside count. The divisors
-    of several axes multiply. A `divisor` replaces the count: for PyTorch's `divisor_override` give it to one axis and
-    1 to the others.
+    `high` is the padding after the axis (None: as before it). With `include_pad` padding counts as zeros, but
+    what the last window of `ceil_mode` has beyond the padding never does; else only elements inside count.
+    The divisors of several axes multiply. A `divisor` replaces the count: for PyTorch's `divisor_override`
+    give it to one axis and 1 to the others.
     """
     key = ("average", window, high, include_pad, divisor)
     starts, lengths = _spans(window)
@@ -146,8 +146,8 @@ def average_taps(
 def border_taps(size: int, low: int, high: int, mode: str) -> Taps:
     """The table of one axis of `pad`: which element each place of the extended axis copies.
 
-    `mode` is 'reflect', 'replicate' or 'circular'; negative pads crop before the rest is extended. Pads are as large
-    as PyTorch allows: below the cropped size for 'reflect', at most that for 'circular'.
+    `mode` is 'reflect', 'replicate' or 'circular'; negative pads crop before the rest is extended. Pads are
+    as large as PyTorch allows: below the cropped size for 'reflect', at most that for 'circular'.
     """
     first, end = max(-low, 0), size - max(-high, 0)
     kept = end - first

@@ -36,8 +36,8 @@ def pool_window(
 ) -> Window:
     """Regular windows over an axis; `padding` is one number or `(low, high)`.
 
-    With `ceil_mode` a last window may reach beyond the padding, but starts before the high padding. `outputs` is 0
-    or negative if no window fits: the caller, who knows the array, refuses that.
+    With `ceil_mode` a last window may reach beyond the padding, but starts before the high padding. `outputs`
+    is 0 or negative if no window fits: the caller, who knows the array, refuses that.
     """
     low, high = (padding, padding) if isinstance(padding, int) else padding
     rest = size + low + high - dilation * (kernel - 1) - 1
