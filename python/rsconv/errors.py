@@ -4,7 +4,17 @@ PyTorch raises RuntimeError for what Python calls a bad value, so most of these 
 catches either works. The compiled core raises the same classes.
 """
 
-__all__ = ["ArgumentError", "DeviceError", "DtypeError", "InternalError", "ShapeError", "WeightsError"]
+__all__ = [
+    "ArgumentError",
+    "BindingTooLarge",
+    "DeviceError",
+    "DtypeError",
+    "GpuError",
+    "InternalError",
+    "OutOfMemoryError",
+    "ShapeError",
+    "WeightsError",
+]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -29,3 +39,15 @@ class WeightsError(ValueError, RuntimeError):
 
 class InternalError(RuntimeError):
     """A bug in rsconv: a panic of the compiled core, surfaced instead of aborting the process."""
+
+
+class GpuError(RuntimeError):
+    """The GPU, its driver or wgpu failed or refused: a shader, a command, a lost device."""
+
+
+class OutOfMemoryError(GpuError, MemoryError):
+    """The memory of the GPU, or the limit set on it, does not suffice."""
+
+
+class BindingTooLarge(GpuError, MemoryError):
+    """An operator needs more of one buffer at once than the device can bind, and cannot be cut."""
