@@ -80,8 +80,8 @@ class Runtime:
         if not stored_bytes(native):
             advice = "float32" if native.kind in "fc" else "int32"
             raise DtypeError(
-                f"{native.name} is not supported on the GPU {self.adapter.name!r}, which has float32, float16, "
-                f"int32 and bool: convert with x.astype(np.{advice}), or compute on the CPU"
+                f"{native.name} is not supported on the GPU {self.adapter.name!r}, which has float32, "
+                f"float16, int32 and bool: convert with x.astype(np.{advice}), or compute on the CPU"
             )
         if native == np.float16 and "shader-f16" not in self.features:
             raise DtypeError(
