@@ -50,8 +50,14 @@ const LOG: Knob = Knob {
     description: "level of the logger \"rsconv\", with a handler that writes to stderr: debug, info, warning or error",
 };
 
+const SHADER_DIR: Knob = Knob {
+    name: "RSCONV_SHADER_DIR",
+    default: "the shaders inside the extension",
+    description: "folder whose files take the place of the GPU shader templates of the same names (shaders/*.wgsl)",
+};
+
 /// All of them, in the order of `rsconv info`.
-pub static KNOBS: &[Knob] = &[ISA, NUM_THREADS, LOG];
+pub static KNOBS: &[Knob] = &[ISA, NUM_THREADS, LOG, SHADER_DIR];
 
 /// The name of the instruction set to use; `simd` knows which exist.
 pub fn isa() -> Option<String> {
@@ -61,6 +67,11 @@ pub fn isa() -> Option<String> {
 /// The number of threads to use.
 pub fn num_threads() -> Result<Option<usize>> {
     NUM_THREADS.value().map(|value| parse_num_threads(&value)).transpose()
+}
+
+/// The folder of shader templates that replace the embedded ones.
+pub fn shader_dir() -> Option<String> {
+    SHADER_DIR.value()
 }
 
 /// Refuses variables whose value has no meaning, apart from `RSCONV_ISA`, whose values `simd` knows.

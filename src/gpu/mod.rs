@@ -1,1 +1,4 @@
 //! What the GPU backend asks of the core: shader texts from the one table of variants, and the plans of kernels.
+
+pub mod shaders;
+mod variants;

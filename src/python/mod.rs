@@ -9,6 +9,7 @@ mod array;
 mod call;
 mod errors;
 mod geometry;
+mod gpu;
 mod ops;
 
 use pyo3::prelude::*;
@@ -105,6 +106,8 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 mod _core {
     #[pymodule_export]
     use super::geometry::Geometry;
+    #[pymodule_export]
+    use super::gpu::{render_shader, shader_variants};
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]
