@@ -10,6 +10,7 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+mod body;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 mod portable;
@@ -19,6 +20,7 @@ use std::sync::OnceLock;
 use crate::error::{Error, Result};
 use crate::knobs;
 
+pub(crate) use body::Body;
 pub(crate) use portable::{Lanes4, Scalar};
 
 /// A floating-point type that kernels compute in.

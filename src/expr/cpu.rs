@@ -1,0 +1,106 @@
+//! Expressions in loops over slices, compiled for each instruction set.
+
+use super::lane::{Number, Real};
+use super::table::{Predicate, Value};
+use crate::simd::{Body, Isa};
+
+/// A run of elements: one slice for each operand, the constants, and where the result goes. All slices are equally
+/// long.
+pub(crate) struct Run<'a, T, R> {
+    pub(crate) isa: Isa,
+    pub(crate) x: &'a [&'a [T]],
+    pub(crate) params: &'a [T],
+    pub(crate) out: &'a mut [R],
+}
+
+/// An expression on elements of type `T`.
+pub(crate) enum Kernel<T: 'static> {
+    Value(fn(Run<'_, T, T>)),
+    /// Bools are bytes of 0 and 1.
+    Predicate(fn(Run<'_, T, u8>)),
+}
+
+impl<T> Clone for Kernel<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Kernel<T> {}
+
+/// The most operands that an expression has.
+pub(crate) const MAX_ARITY: usize = 5;
+
+/// Calls `f` with the operands of every element.
+#[inline(always)]
+fn each<N: Number, R>(x: &[&[N::Scalar]], arity: usize, out: &mut [R], f: impl Fn(&[N]) -> R) {
+    let n = out.len();
+    let of = |a: &[N::Scalar], i: usize| N::of(a[i]);
+    match *x {
+        [a] if arity == 1 => {
+            let a = &a[..n];
+            for i in 0..n {
+                out[i] = f(&[of(a, i)]);
+            }
+        }
+        [a, b] if arity == 2 => {
+            let (a, b) = (&a[..n], &b[..n]);
+            for i in 0..n {
+                out[i] = f(&[of(a, i), of(b, i)]);
+            }
+        }
+        [a, b, c] if arity == 3 => {
+            let (a, b, c) = (&a[..n], &b[..n], &c[..n]);
+            for i in 0..n {
+                out[i] = f(&[of(a, i), of(b, i), of(c, i)]);
+            }
+        }
+        [a, b, c, d, e] if arity == 5 => {
+            let (a, b, c, d, e) = (&a[..n], &b[..n], &c[..n], &d[..n], &e[..n]);
+            for i in 0..n {
+                out[i] = f(&[of(a, i), of(b, i), of(c, i), of(d, i), of(e, i)]);
+            }
+        }
+        _ => panic!("an expression of {arity} operands got {}", x.len()),
+    }
+}
+
+macro_rules! runners {
+    ($t:ident, $value:ident, $predicate:ident) => {
+        /// Runs an expression on elements of this type.
+        pub(super) fn $value<E: Value>(run: Run<'_, $t, $t>) {
+            struct Loop<'a, E>(Run<'a, $t, $t>, std::marker::PhantomData<E>);
+            impl<E: Value> Body for Loop<'_, E> {
+                type Out = ();
+                #[inline(always)]
+                fn run<const FUSED: bool>(self) {
+                    let Run { x, params, out, .. } = self.0;
+                    assert_eq!(params.len(), E::PARAMS, "constants of an expression");
+                    let mut p = [Real::<$t, FUSED>::of(0.0); 2];
+                    for (to, &from) in p.iter_mut().zip(params) {
+                        *to = Real::of(from);
+                    }
+                    each(x, E::ARITY, out, |x: &[Real<$t, FUSED>]| E::eval(x, &p[..E::PARAMS]).get());
+                }
+            }
+            run.isa.run(Loop::<E>(run, std::marker::PhantomData))
+        }
+
+        /// Runs a predicate on elements of this type.
+        pub(super) fn $predicate<E: Predicate>(run: Run<'_, $t, u8>) {
+            struct Loop<'a, E>(Run<'a, $t, u8>, std::marker::PhantomData<E>);
+            impl<E: Predicate> Body for Loop<'_, E> {
+                type Out = ();
+                #[inline(always)]
+                fn run<const FUSED: bool>(self) {
+                    let Run { x, out, .. } = self.0;
+                    each(x, E::ARITY, out, |x: &[Real<$t, FUSED>]| {
+                        u8::from(<Real<$t, FUSED> as Number>::holds(E::eval(x)))
+                    });
+                }
+            }
+            run.isa.run(Loop::<E>(run, std::marker::PhantomData))
+        }
+    };
+}
+runners!(f32, value_f32, predicate_f32);
+runners!(f64, value_f64, predicate_f64);

@@ -1,0 +1,287 @@
+//! What an expression may do with its numbers.
+
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use super::functions;
+
+/// A number of an expression: a float, or a symbol that stands for one.
+///
+/// Comparisons are IEEE's, also where NaN and infinities meet them, on all targets; a WGSL compiler may assume that
+/// there are none, so that the symbols compare bits. `below` is the cheap one for numbers known to be finite.
+pub trait Lane:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// The result of a comparison.
+    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask> + Not<Output = Self::Mask>;
+
+    /// A finite constant, rounded to the type.
+    fn lit(value: f64) -> Self;
+    /// Infinity. `self` is not used but where a target has no constant for it.
+    fn infinity(self) -> Self;
+    /// Not a number; `self` as for `infinity`.
+    fn nan(self) -> Self;
+
+    /// `self * b + c`, rounded once where that is cheap.
+    fn fma(self, b: Self, c: Self) -> Self;
+    /// Without its sign.
+    fn abs(self) -> Self;
+    /// The largest whole number that is not larger.
+    fn floor(self) -> Self;
+    /// The nearest whole number, the even one of two.
+    fn round(self) -> Self;
+    /// Without its fraction.
+    fn trunc(self) -> Self;
+    /// The square root; NaN for what is less than zero.
+    fn sqrt(self) -> Self;
+    /// The magnitude of `self` with the sign bit of `sign`.
+    fn copy_sign(self, sign: Self) -> Self;
+
+    /// `self < b`, false for NaN.
+    fn lt(self, b: Self) -> Self::Mask;
+    /// `self <= b`, false for NaN.
+    fn le(self, b: Self) -> Self::Mask;
+    /// `self == b`, false for NaN.
+    fn equals(self, b: Self) -> Self::Mask;
+    /// Whether it is not a number.
+    fn is_nan(self) -> Self::Mask;
+    /// Whether it is infinite.
+    fn is_inf(self) -> Self::Mask;
+    /// `self < b` for finite numbers.
+    fn below(self, b: Self) -> Self::Mask;
+    /// `a` where the mask holds, else `b`.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+
+    /// `2^self` for a whole number from -126 to 127.
+    fn pow2(self) -> Self;
+    /// `(e, m)` with `self = m * 2^e`, `m` around 1: from sqrt(1/2) to sqrt(2). `self` is positive and normal.
+    fn split(self) -> (Self, Self);
+
+    /// `f(x)`, a function of its own on targets where code has a text.
+    #[inline(always)]
+    fn shared(_name: &'static str, x: Self, f: impl FnOnce(Self) -> Self) -> Self {
+        f(x)
+    }
+
+    /// Any number but zero; NaN is one.
+    #[inline(always)]
+    fn truth(self) -> Self::Mask {
+        !self.equals(Self::lit(0.0))
+    }
+    /// The larger one, or NaN if there is one.
+    #[inline(always)]
+    fn maximum(self, b: Self) -> Self {
+        Self::select(self.lt(b) | b.is_nan(), b, self)
+    }
+    /// The smaller one, or NaN if there is one.
+    #[inline(always)]
+    fn minimum(self, b: Self) -> Self {
+        Self::select(b.lt(self) | b.is_nan(), b, self)
+    }
+
+    /// e to the power of it.
+    #[inline(always)]
+    fn exp(self) -> Self {
+        Self::shared("exp", self, functions::exp)
+    }
+}
+
+/// A lane that is a number of the machine.
+pub trait Number: Lane {
+    /// How arrays hold it.
+    type Scalar: Copy;
+    /// From an array's element.
+    fn of(scalar: Self::Scalar) -> Self;
+    /// To an array's element.
+    fn get(self) -> Self::Scalar;
+    /// A mask as a bool.
+    fn holds(mask: Self::Mask) -> bool;
+}
+
+/// A float32 or float64. `FUSED`: the instruction set has fused products and roundings to whole numbers.
+#[derive(Clone, Copy)]
+pub struct Real<T, const FUSED: bool>(T);
+
+macro_rules! real {
+    ($t:ident, $bits:ident, $int:ident, $mantissa:literal, $bias:literal, $half_root:literal) => {
+        impl<const FUSED: bool> Add for Real<$t, FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn add(self, b: Self) -> Self {
+                Real(self.0 + b.0)
+            }
+        }
+        impl<const FUSED: bool> Sub for Real<$t, FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self {
+                Real(self.0 - b.0)
+            }
+        }
+        impl<const FUSED: bool> Mul for Real<$t, FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self {
+                Real(self.0 * b.0)
+            }
+        }
+        impl<const FUSED: bool> Div for Real<$t, FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn div(self, b: Self) -> Self {
+                Real(self.0 / b.0)
+            }
+        }
+        impl<const FUSED: bool> Neg for Real<$t, FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                Real(-self.0)
+            }
+        }
+        impl<const FUSED: bool> Real<$t, FUSED> {
+            /// Adding it leaves no bits for a fraction.
+            const ROUNDER: $t = 1.5 * (1u64 << $mantissa) as $t;
+
+            /// `rounded`, a whole number next to this one, but this one itself if it has no room for a fraction;
+            /// the sign of zero is this one's.
+            #[inline(always)]
+            fn whole(self, rounded: $t) -> Self {
+                let large = !(self.0.abs() < (1u64 << ($mantissa - 1)) as $t);
+                Real(if large { self.0 } else { rounded.copysign(self.0) })
+            }
+        }
+        impl<const FUSED: bool> Number for Real<$t, FUSED> {
+            type Scalar = $t;
+            #[inline(always)]
+            fn of(scalar: $t) -> Self {
+                Real(scalar)
+            }
+            #[inline(always)]
+            fn get(self) -> $t {
+                self.0
+            }
+            #[inline(always)]
+            fn holds(mask: bool) -> bool {
+                mask
+            }
+        }
+        impl<const FUSED: bool> Lane for Real<$t, FUSED> {
+            type Mask = bool;
+            lane_methods!($t, $bits, $int, $mantissa, $bias, $half_root);
+            functions!($t);
+        }
+    };
+}
+
+macro_rules! lane_methods {
+    ($t:ident, $bits:ident, $int:ident, $mantissa:literal, $bias:literal, $half_root:literal) => {
+        #[inline(always)]
+        fn lit(value: f64) -> Self {
+            Real(value as $t)
+        }
+        #[inline(always)]
+        fn infinity(self) -> Self {
+            Real($t::INFINITY)
+        }
+        #[inline(always)]
+        fn nan(self) -> Self {
+            Real($t::NAN)
+        }
+        #[inline(always)]
+        fn fma(self, b: Self, c: Self) -> Self {
+            // Without the instruction, a fused product is a slow call.
+            Real(if FUSED { self.0.mul_add(b.0, c.0) } else { self.0 * b.0 + c.0 })
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            Real(self.0.abs())
+        }
+        #[inline(always)]
+        fn floor(self) -> Self {
+            if FUSED {
+                return Real(self.0.floor());
+            }
+            let near = (self.0 + Self::ROUNDER) - Self::ROUNDER;
+            self.whole(if near > self.0 { near - 1.0 } else { near })
+        }
+        #[inline(always)]
+        fn round(self) -> Self {
+            if FUSED {
+                return Real(self.0.round_ties_even());
+            }
+            self.whole((self.0 + Self::ROUNDER) - Self::ROUNDER)
+        }
+        #[inline(always)]
+        fn trunc(self) -> Self {
+            if FUSED {
+                return Real(self.0.trunc());
+            }
+            let size = self.0.abs();
+            let near = (size + Self::ROUNDER) - Self::ROUNDER;
+            self.whole(if near > size { near - 1.0 } else { near })
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            Real(self.0.sqrt())
+        }
+        #[inline(always)]
+        fn copy_sign(self, sign: Self) -> Self {
+            Real(self.0.copysign(sign.0))
+        }
+        #[inline(always)]
+        fn lt(self, b: Self) -> bool {
+            self.0 < b.0
+        }
+        #[inline(always)]
+        fn le(self, b: Self) -> bool {
+            self.0 <= b.0
+        }
+        #[inline(always)]
+        fn equals(self, b: Self) -> bool {
+            self.0 == b.0
+        }
+        #[inline(always)]
+        fn is_nan(self) -> bool {
+            self.0.is_nan()
+        }
+        #[inline(always)]
+        fn is_inf(self) -> bool {
+            self.0.abs() == $t::INFINITY
+        }
+        #[inline(always)]
+        fn below(self, b: Self) -> bool {
+            self.0 < b.0
+        }
+        #[inline(always)]
+        fn select(mask: bool, a: Self, b: Self) -> Self {
+            if mask { a } else { b }
+        }
+        #[inline(always)]
+        fn pow2(self) -> Self {
+            // A whole number plus the rounder has that number in its lowest bits.
+            let n = (self.0 + (Self::ROUNDER + $bias as $t)).to_bits();
+            Real($t::from_bits(n << $mantissa))
+        }
+        #[inline(always)]
+        fn split(self) -> (Self, Self) {
+            let bits = self.0.to_bits() as $int;
+            let e = (bits - $half_root) >> $mantissa;
+            (Real(e as $t), Real($t::from_bits((bits - (e << $mantissa)) as $bits)))
+        }
+    };
+}
+
+/// Where the machine's own functions are used.
+macro_rules! functions {
+    (f32) => {};
+    (f64) => {
+        #[inline(always)]
+        fn exp(self) -> Self {
+            Real(self.0.exp())
+        }
+    };
+}
+
+// The last number: the bits of sqrt(1/2).
+real!(f32, u32, i32, 23, 127, 0x3f35_04f3);
+real!(f64, u64, i64, 52, 1023, 0x3fe6_a09e_667f_3bcd);
