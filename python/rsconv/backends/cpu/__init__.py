@@ -15,20 +15,30 @@ from .conv import (
     packed,
 )
 from .layout import fold, pad, pad_grad, unfold
+from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
 __all__ = [
+    "assign",
+    "concatenate",
+    "contiguous",
     "conv",
     "conv_input_grad",
     "conv_of",
     "conv_weight_grad",
+    "copy",
     "download",
+    "expand",
     "explain",
     "fold",
+    "full",
     "name",
     "pack",
     "packed",
     "pad",
     "pad_grad",
+    "permute",
+    "reshape",
+    "slice",
     "unfold",
     "upload",
 ]
