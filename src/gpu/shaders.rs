@@ -96,8 +96,9 @@ fn write(environment: &Environment<'_>, variant: &Variant) -> Result<String> {
         .get_template(variant.template)
         .and_then(|template| template.render(&variant.context))
         .map_err(|error| broken(&error))?;
-    // Before everything else in a module.
-    Ok(if variant.f16 { format!("enable f16;\n{text}") } else { text })
+    // Nothing but comments may come before it.
+    let prologue = if variant.f16 { "enable f16;\n" } else { "" };
+    Ok(format!("// {}\n{prologue}{text}", variant.name))
 }
 
 /// A template's error with its file and line; those of files that it includes are the error's sources.

@@ -1,4 +1,4 @@
-//! `copy_FROM_TO_MODE` and `fill_BITS`: strided copies with casts, and fills.
+//! `copy_FROM_TO_MODE`: strided copies with casts; `fill_u32` and `fill_f16`: one number for all elements.
 
 use minijinja::context;
 
@@ -8,19 +8,27 @@ pub(super) fn variants() -> Vec<Variant> {
     let mut all = Vec::new();
     for from in Storage::ALL {
         for to in Storage::ALL {
-            for width in [1, 4] {
-                let mode = if width == 4 { "vec4" } else { "strided" };
+            for (mode, width) in [("strided", 1), ("vec4", 4)] {
                 all.push(Variant {
                     name: format!("copy_{}_{}_{mode}", from.name(), to.name()),
                     template: "copy.wgsl",
                     context: context! {
-                        source => from.wgsl(), target => to.wgsl(), width,
+                        source => from.wgsl(), target => to.wgsl(), width, fill => false,
                         cast => from != to, to_bool => to == Storage::Bool,
                     },
                     f16: from == Storage::F16 || to == Storage::F16,
                 });
             }
         }
+    }
+    // All types of four bytes are filled by their bits.
+    for target in ["u32", "f16"] {
+        all.push(Variant {
+            name: format!("fill_{target}"),
+            template: "copy.wgsl",
+            context: context! { target, width => 1, fill => true },
+            f16: target == "f16",
+        });
     }
     all
 }
