@@ -4,12 +4,14 @@
 //! the element type, the tile); shapes, strides and offsets are words of its uniform block.
 
 mod copy;
+mod elementwise;
 
 use super::shaders::Variant;
+use crate::expr::wgsl::ShaderType;
 
 /// The variants of every family.
 pub(super) fn all() -> Vec<Variant> {
-    [copy::variants()].into_iter().flatten().collect()
+    [copy::variants(), elementwise::variants()].into_iter().flatten().collect()
 }
 
 /// A type of elements in buffers.
@@ -42,6 +44,15 @@ impl Storage {
             Storage::F16 => "f16",
             Storage::I32 => "i32",
             Storage::Bool => "u32",
+        }
+    }
+
+    /// The type to compute in.
+    pub(super) fn lane(self) -> ShaderType {
+        match self {
+            Storage::F32 | Storage::F16 => ShaderType::F32,
+            Storage::I32 => ShaderType::I32,
+            Storage::Bool => ShaderType::U32,
         }
     }
 }
