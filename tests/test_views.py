@@ -54,7 +54,9 @@ def test_copies_cast_as_pytorch_does():
 
 def test_assign_writes_through_views():
     target = np.zeros((2, 3, 4), np.float16)
-    cpu.assign(cpu.slice(target, (slice(None), slice(1, 2), slice(None, None, 2))), np.array([[[1.5]], [[2.5]]]))
+    cpu.assign(
+        cpu.slice(target, (slice(None), slice(1, 2), slice(None, None, 2))), np.array([[[1.5]], [[2.5]]])
+    )
     expected = np.zeros((2, 3, 4))
     expected[:, 1:2, ::2] = [[[1.5]], [[2.5]]]
     assert target.tolist() == expected.tolist()

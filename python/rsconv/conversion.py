@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import dtypes
-from .arithmetic import cast
+from .arithmetic import cast_host
+from .backends import Backend, backend_of
 from .device import placement
 from .errors import ShapeError
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-__all__ = ["clone", "contiguous", "cpu", "item", "to", "to_dtype", "tolist", "type_as"]
+__all__ = ["clone", "contiguous", "cpu", "host", "item", "on", "to", "to_dtype", "tolist", "type_as"]
 
 
 def to(
@@ -27,16 +26,28 @@ def to(
 ) -> "Tensor":
     """To a device, a dtype, or those of another Tensor; `input` itself if it is there already.
 
+    A dtype that the other device does not have is converted before the move or after it, as it fits.
     `non_blocking` and `memory_format` are accepted and mean nothing here.
 
     Raises DeviceError for a device that is not available, DtypeError for what is neither device nor dtype.
     """
-    _, wanted = placement(args, device, dtype)
+    place, wanted = placement(args, device, dtype)
+    array = input._array
+    own = backend_of(array)
+    target = own if place is None else place._backend
     # Not `in (None, ...)`: NumPy takes None for float64 when it compares dtypes.
     wanted = input.dtype if wanted is None else wanted
-    if wanted == input.dtype and not copy:
-        return input
-    return input._new(cast(input._array, wanted, copy=True))
+    if target is own:
+        if wanted == input.dtype and not copy:
+            return input
+        return input._new(own.copy(array, wanted))
+    return input._new(target.upload(cast_host(own.download(array), wanted, copy=True)))
+
+
+def on(input: "Tensor", backend: "Backend") -> "Tensor":
+    """`input` on the device of a backend; itself if it is there already."""
+    own = backend_of(input._array)
+    return input if own is backend else input._new(backend.upload(own.download(input._array)))
 
 
 def to_dtype(wanted: dtypes.Dtype) -> "Callable[[Tensor], Tensor]":
@@ -61,21 +72,26 @@ def type_as(input: "Tensor", other: "Tensor") -> "Tensor":
 
 def clone(input: "Tensor", *, memory_format: Any = None) -> "Tensor":
     """A copy with memory of its own."""
-    return input._new(input._array.astype(input.dtype, order="K", copy=True))
+    return input._new(backend_of(input._array).copy(input._array, input.dtype))
 
 
 def contiguous(input: "Tensor", memory_format: Any = None) -> "Tensor":
     """`input` if its elements lie in C order without gaps, else such a copy."""
-    return input if input.is_contiguous() else input._new(np.ascontiguousarray(input._array))
+    return input if input.is_contiguous() else input._new(backend_of(input._array).contiguous(input._array))
+
+
+def host(input: "Tensor") -> Any:
+    """The elements as an ndarray, to read: over the same memory on the CPU, a copy from a GPU."""
+    return backend_of(input._array).download(input._array)
 
 
 def item(input: "Tensor") -> Any:
     """The one element as a Python number. Raises ShapeError if there are more or fewer."""
     if input._array.size != 1:
         raise ShapeError(f"item() needs a Tensor of one element, but its shape is {input.shape}")
-    return input._array.item()
+    return host(input).item()
 
 
 def tolist(input: "Tensor") -> Any:
     """The elements as nested lists of Python numbers."""
-    return input._array.tolist()
+    return host(input).tolist()

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic, random
+from .arithmetic import cast_host
+from .backends import select
 from .device import device as Device
 from .dtypes import Dtype, check_dtype, float32, int64
 from .errors import ArgumentError, DtypeError
@@ -35,8 +37,15 @@ __all__ = [
 
 
 def _made(array: np.ndarray[Any, Any], device: Any, requires_grad: builtins.bool) -> Tensor:
-    if device is not None:
-        Device(device)
+    backend = select() if device is None else Device(device)._backend
+    return Tensor._new(backend.upload(array)).requires_grad_(requires_grad)
+
+
+def _filled(
+    sizes: Sequence[Any], value: Any, dtype: Any, device: Any, requires_grad: builtins.bool
+) -> Tensor:
+    backend = select() if device is None else Device(device)._backend
+    array = backend.full(_shape(sizes), value, check_dtype(dtype or float32))
     return Tensor._new(array).requires_grad_(requires_grad)
 
 
@@ -55,15 +64,16 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: buil
 
     Raises DtypeError for what a Tensor cannot hold, ArgumentError for ragged sequences.
     """
-    source = arithmetic.to_array(data._array if isinstance(data, Tensor) else data)
+    source = arithmetic.to_array(data.numpy() if isinstance(data, Tensor) else data)
     wanted = source.dtype.newbyteorder("=") if dtype is None else check_dtype(dtype)
-    return _made(arithmetic.cast(source, wanted, copy=True), device, requires_grad)
+    return _made(cast_host(source, wanted, copy=True), device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor, over the same memory where dtype and kind of `data` allow it."""
     if not isinstance(data, Tensor):
         data = from_numpy(data) if isinstance(data, np.ndarray) else tensor(data)
+        device = device or select().name
     result: Tensor = data.to(dtype=dtype, device=device)
     return result
 
@@ -85,12 +95,12 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: buil
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
     """A Tensor of zeros."""
-    return _made(np.zeros(_shape(size), check_dtype(dtype or float32)), device, requires_grad)
+    return _filled(size, 0, dtype, device, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
     """A Tensor of ones."""
-    return _made(np.ones(_shape(size), check_dtype(dtype or float32)), device, requires_grad)
+    return _filled(size, 1, dtype, device, requires_grad)
 
 
 def full(
@@ -103,37 +113,37 @@ def full(
     """A Tensor of one value, in the dtype that `tensor(fill_value)` has."""
     value = arithmetic.to_array(fill_value)
     wanted = value.dtype if dtype is None else check_dtype(dtype)
-    return _made(np.full(_shape((size,)), value, wanted), device, requires_grad)
+    return _filled((size,), cast_host(value, wanted).item(), wanted, device, requires_grad)
 
 
 def empty_like(input: Tensor, dtype: Any = None) -> Tensor:
     """An uninitialised Tensor of the shape and dtype of `input`."""
-    return empty(input.shape, dtype=dtype or input.dtype)
+    return empty(input.shape, dtype=dtype or input.dtype, device=input.device)
 
 
 def zeros_like(input: Tensor, dtype: Any = None) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype)
+    return zeros(input.shape, dtype=dtype or input.dtype, device=input.device)
 
 
 def ones_like(input: Tensor, dtype: Any = None) -> Tensor:
     """Ones of the shape and dtype of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype)
+    return ones(input.shape, dtype=dtype or input.dtype, device=input.device)
 
 
 def full_like(input: Tensor, fill_value: Any, dtype: Any = None) -> Tensor:
     """One value in the shape and dtype of `input`."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype)
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=input.device)
 
 
 def rand_like(input: Tensor, dtype: Any = None) -> Tensor:
     """Uniform draws from [0, 1) in the shape and dtype of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype)
+    return rand(input.shape, dtype=dtype or input.dtype, device=input.device)
 
 
 def randn_like(input: Tensor, dtype: Any = None) -> Tensor:
     """Standard normal draws in the shape and dtype of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype)
+    return randn(input.shape, dtype=dtype or input.dtype, device=input.device)
 
 
 def arange(

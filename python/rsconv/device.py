@@ -1,23 +1,26 @@
-"""Devices as objects and context managers. The CPU is the only one."""
+"""Devices as objects and context managers: the CPU, and GPUs."""
 
 import builtins
 from collections.abc import Iterable
+from contextvars import Token
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from . import backends
+from .backends import Backend
 from .dtypes import Dtype, check_dtype
-from .errors import DeviceError
 
 __all__ = ["CPU", "device", "placement"]
 
 
 class device:
-    """A place where Tensors live and operators run: `device("cpu")`.
+    """A place where Tensors live and operators run: `device("cpu")`, `device("gpu")`, `device("gpu:1")`.
 
-    It equals its own name, so `t.device == "cpu"` holds. As a context manager it decides where host arrays
-    are computed and where factories put their result.
+    Part of a GPU's name will do, too; `rsconv.devices()` lists them. It equals its own name, so
+    `t.device == "cpu"` holds; "gpu" is the first GPU. As a context manager it decides where host arrays are
+    computed and where factories put their result.
 
     Raises DeviceError for a device that is not available, and names those that are.
     """
@@ -25,20 +28,28 @@ class device:
     type: str
     index: int | None
 
-    __slots__ = ("index", "type")
+    __slots__ = ("_backend", "_entered", "index", "type")
 
     def __init__(self, name: "str | device" = "cpu", index: int | None = None) -> None:
         """Look `name` up among the devices that are available."""
-        text = str(name)
-        kind, _, number = text.partition(":")
-        if kind != "cpu" or number not in ("", "0") or index not in (None, 0):
-            wanted = text if index is None else f"{text}:{index}"
-            raise DeviceError(f"device {wanted!r} is not available; the devices are: 'cpu'")
-        self.type = kind
-        self.index = 0 if number or index is not None else None
+        text = str(name) if index is None else f"{name}:{index}"
+        self._backend = backends.named(text)
+        self.type, _, number = self._backend.name.partition(":")
+        self.index = int(number) if number else 0 if ":" in text else None
+        self._entered: list[Token[Backend | None]] = []
+
+    @classmethod
+    def _of(cls, backend: Backend) -> "device":
+        """The device of a backend."""
+        made = object.__new__(cls)
+        made._backend, made._entered = backend, []
+        made.type, _, number = backend.name.partition(":")
+        made.index = int(number) if number else None
+        return made
 
     def __enter__(self) -> "device":
         """Make this the device of host arrays and factories."""
+        self._entered.append(backends.current.set(self._backend))
         return self
 
     def __exit__(
@@ -48,9 +59,10 @@ class device:
         trace: TracebackType | None,
     ) -> None:
         """Return to the device before."""
+        backends.current.reset(self._entered.pop())
 
     def __str__(self) -> str:
-        """The name, such as `cpu`."""
+        """The name, such as `cpu` or `gpu:0`."""
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
@@ -60,11 +72,19 @@ class device:
 
     def __eq__(self, other: object) -> bool:
         """Whether `other` is the same device or its name."""
-        return str(self) == str(other) if isinstance(other, (device, str)) else NotImplemented
+        if isinstance(other, device):
+            return self.type == other.type and (self.index or 0) == (other.index or 0)
+        if isinstance(other, str):
+            return other in (
+                str(self),
+                f"{self.type}:{self.index or 0}",
+                *([] if self.index else [self.type]),
+            )
+        return NotImplemented
 
     def __hash__(self) -> int:
-        """As the name's, which it equals."""
-        return hash(str(self))
+        """As the name's without a number."""
+        return hash(self.type)
 
     def __reduce__(self) -> "tuple[builtins.type[device], tuple[str]]":
         """Pickle as the name."""

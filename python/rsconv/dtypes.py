@@ -3,6 +3,7 @@
 A dtype is a `numpy.dtype`, so `rsconv.float32 == np.float32`, and a Tensor has the dtype of its array.
 """
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def promote(*operands: Any) -> Dtype:
     """
     ranks: list[Dtype | None] = [None, None, None]
     for operand in operands:
-        if isinstance(operand, np.ndarray):
+        if not isinstance(operand, (builtins.bool, builtins.int, builtins.float, builtins.complex)):
             rank, found = (0 if operand.ndim else 1), operand.dtype.newbyteorder("=")
         else:
             rank, found = 2, _DEFAULT_OF_CATEGORY[_CATEGORY[np.dtype(type(operand)).kind]]

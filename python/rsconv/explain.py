@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import functional as F
-from ._functional.arrays import as_arrays
+from ._functional.arrays import described
 from ._functional.conv import check_padding_mode
-from .backends import Geometry, select
+from .backends import Geometry
 from .backends.checks import same_dtype
 from .errors import ArgumentError
 from .nn import grad
@@ -84,17 +84,17 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     note = ""
     if function in _FORWARD:
         rank, transposed = _FORWARD[function]
-        _, (x, w, b) = as_arrays(call["input"], call["weight"], call["bias"])
+        backend, (x, w, b), _ = described(input=call["input"], weight=call["weight"], bias=call["bias"])
         same_dtype(input=x, weight=w, bias=b)
         which, dtype, shapes = "forward", x.dtype, (x.shape, w.shape, None if b is None else b.shape)
     elif function in _INPUT_GRAD:
         rank, transposed, which = _INPUT_GRAD[function], False, "input_grad"
-        _, (w, g) = as_arrays(call["weight"], call["grad_output"])
+        backend, (w, g), _ = described(weight=call["weight"], grad_output=call["grad_output"])
         same_dtype(weight=w, grad_output=g)
         dtype, shapes = w.dtype, (grad.as_shape(call["input_size"]), w.shape, None)
     else:
         rank, transposed, which = _WEIGHT_GRAD[function], False, "weight_grad"
-        _, (x, g) = as_arrays(call["input"], call["grad_output"])
+        backend, (x, g), _ = described(input=call["input"], grad_output=call["grad_output"])
         same_dtype(input=x, grad_output=g)
         dtype, shapes = x.dtype, (x.shape, grad.as_shape(call["weight_size"]), None)
     geometry = Geometry(
@@ -112,7 +112,6 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         check_padding_mode(rank, transposed, padding_mode)
         geometry = geometry.without_padding()
         note = f"; {'its borders are added' if transposed else 'the input is padded first'}: {padding_mode=}"
-    backend = select()
     plan = backend.explain(geometry, dtype, which)
     return Explanation(
         function=function.__name__,

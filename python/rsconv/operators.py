@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import arithmetic, random
+from .backends import backend_of
 from .dtypes import Dtype, check_dtype
-from .errors import ShapeError
+from .errors import DeviceError, ShapeError
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -29,17 +30,17 @@ __all__ = [
     "min",
     "normal_",
     "operand",
-    "relu",
+    "prod",
     "relu_",
     "rmatmul",
     "set_item",
+    "std",
     "sum",
     "unary",
     "uniform_",
+    "var",
     "zero_",
 ]
-
-Ufunc = Callable[..., Any]
 
 
 class Extremum(NamedTuple):
@@ -49,66 +50,77 @@ class Extremum(NamedTuple):
     indices: "Tensor"
 
 
-def operand(other: Any) -> Any:
-    """`other` as an array or a Python scalar, or None if it is nothing to compute with."""
+def operand(input: "Tensor", other: Any) -> Any:
+    """`other` as an array on the device of `input` or a Python scalar; None if it is nothing to compute with.
+
+    Raises DeviceError for a Tensor on another device.
+    """
     if hasattr(other, "_storage"):
+        own, found = backend_of(input._array), backend_of(other._array)
+        if own is not found:
+            raise DeviceError(
+                f"the Tensors are on {own.name} and {found.name}, but a call runs on one device; "
+                f'move one of them, for instance by to("{own.name}")'
+            )
         return other._array
     if isinstance(other, (bool, int, float, complex)):
         return other
     if isinstance(other, np.generic):
         return other.item()
-    return arithmetic.to_array(other) if isinstance(other, (np.ndarray, list, tuple)) else None
+    if isinstance(other, (np.ndarray, list, tuple)):
+        return backend_of(input._array).upload(arithmetic.to_array(other))
+    return None
 
 
-def binary(ufunc: Ufunc, reflected: bool = False) -> "Callable[[Tensor, Any], Tensor]":
-    """The operator `ufunc(input, other)`; `ufunc(other, input)` if `reflected`."""
+def binary(op: str, reflected: bool = False) -> "Callable[[Tensor, Any], Tensor]":
+    """The operator `op(input, other)`; `op(other, input)` if `reflected`."""
 
     def compute(input: "Tensor", other: Any) -> "Tensor":
-        value = operand(other)
+        value = operand(input, other)
         if value is None:
             return NotImplemented  # type: ignore[no-any-return]
         a, b = (value, input._array) if reflected else (input._array, value)
-        return input._new(arithmetic.binary(ufunc, a, b))
+        return input._new(arithmetic.binary(op, a, b))
 
-    compute.__doc__ = f"`numpy.{ufunc.__name__}` of the tensor and `other`, broadcast, in PyTorch's dtypes."
+    compute.__doc__ = f"'{op}' of the tensor and `other`, broadcast, in PyTorch's dtypes."
     return compute
 
 
-def in_place(ufunc: Ufunc) -> "Callable[[Tensor, Any], Tensor]":
-    """The operator that writes `ufunc(input, other)` to `input`, whose shape and dtype stay."""
+def in_place(op: str) -> "Callable[[Tensor, Any], Tensor]":
+    """The operator that writes `op(input, other)` to `input`, whose shape and dtype stay."""
 
     def compute(input: "Tensor", other: Any) -> "Tensor":
-        value = operand(other)
+        value = operand(input, other)
         if value is None:
             return NotImplemented  # type: ignore[no-any-return]
-        return input._write(lambda target: arithmetic.binary(ufunc, target, value, out=target))
+        return input._write(lambda target: arithmetic.update(op, target, value))
 
-    compute.__doc__ = f"Write `numpy.{ufunc.__name__}` of the tensor and `other` to the tensor."
+    compute.__doc__ = f"Write '{op}' of the tensor and `other` to the tensor."
     return compute
 
 
-def unary(ufunc: Ufunc) -> "Callable[[Tensor], Tensor]":
-    """The function `ufunc(input)`, element by element."""
+def unary(op: str) -> "Callable[[Tensor], Tensor]":
+    """The function `op(input)`, element by element."""
 
     def compute(input: "Tensor") -> "Tensor":
-        return input._new(arithmetic.unary(ufunc, input._array))
+        return input._new(arithmetic.unary(op, input._array))
 
-    compute.__doc__ = f"`numpy.{ufunc.__name__}`, element by element."
+    compute.__doc__ = f"'{op}', element by element."
     return compute
 
 
 def matmul(input: "Tensor", other: Any) -> "Tensor":
     """The matrix product, batched over leading dimensions. Raises DtypeError, ShapeError."""
-    value = operand(other)
-    if not isinstance(value, np.ndarray):
+    value = operand(input, other)
+    if not hasattr(value, "shape"):
         return NotImplemented  # type: ignore[no-any-return]
     return input._new(arithmetic.matmul(input._array, value))
 
 
 def rmatmul(input: "Tensor", other: Any) -> "Tensor":
     """`other @ input` for an array `other`."""
-    value = operand(other)
-    if not isinstance(value, np.ndarray):
+    value = operand(input, other)
+    if not hasattr(value, "shape"):
         return NotImplemented  # type: ignore[no-any-return]
     return input._new(arithmetic.matmul(value, input._array))
 
@@ -134,10 +146,18 @@ def sum(
     axis: Any = None,
     out: None = None,
 ) -> "Tensor":
-    """The sum over `dim` (None for all, an int, a tuple of ints); whole numbers and bools add up as int64."""
+    """The sum over `dim` (None for all, an int, a tuple of ints).
+
+    Whole numbers and bools add up as int64, on a GPU as int32.
+    """
     _no_out(out)
     dims = axis if dim is None else dim
     return input._new(arithmetic.total(input._array, dims, keepdim, _dtype(dtype)))
+
+
+def prod(input: "Tensor", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> "Tensor":
+    """The product over `dim`, in dtypes as `sum`."""
+    return input._new(arithmetic.product(input._array, dim, keepdim, _dtype(dtype)))
 
 
 def mean(
@@ -155,6 +175,16 @@ def mean(
     return input._new(arithmetic.mean(input._array, dims, keepdim, _dtype(dtype)))
 
 
+def var(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
+    """The variance over `dim`, divided by `count - correction`. Raises DtypeError unless floating-point."""
+    return input._new(arithmetic.variance(input._array, dim, keepdim, correction))
+
+
+def std(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
+    """The standard deviation over `dim`: the root of `var`."""
+    return input._new(arithmetic.variance(input._array, dim, keepdim, correction, root=True))
+
+
 def amax(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """The largest value over `dim`. Raises ShapeError where there is none."""
     return input._new(arithmetic.extremum("max", input._array, dim, keepdim))
@@ -165,28 +195,23 @@ def amin(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     return input._new(arithmetic.extremum("min", input._array, dim, keepdim))
 
 
-def _position(name: str, input: "Tensor", dim: Any, keepdim: bool) -> "Tensor":
-    arithmetic.extremum(name, input._array, dim, keepdim)
-    search = np.argmax if name == "max" else np.argmin
-    axis = None if dim is None or not input.ndim else arithmetic.normalize_dims(dim, input.ndim)[0]
-    return input._new(np.asarray(search(input._array, axis=axis, keepdims=keepdim and input.ndim > 0)))
-
-
 def argmax(input: "Tensor", dim: int | None = None, keepdim: bool = False) -> "Tensor":
     """Where the largest value stands along `dim`, or in the flattened Tensor. Raises ShapeError."""
-    return _position("max", input, dim, keepdim)
+    return input._new(arithmetic.position("max", input._array, dim, keepdim))
 
 
 def argmin(input: "Tensor", dim: int | None = None, keepdim: bool = False) -> "Tensor":
     """Where the smallest value stands along `dim`, or in the flattened Tensor. Raises ShapeError."""
-    return _position("min", input, dim, keepdim)
+    return input._new(arithmetic.position("min", input._array, dim, keepdim))
 
 
 def _extremum(name: str, input: "Tensor", dim: Any, keepdim: bool, axis: Any) -> Any:
     if hasattr(dim, "_storage"):
-        return binary(np.maximum if name == "max" else np.minimum)(input, dim)
+        return binary("maximum" if name == "max" else "minimum")(input, dim)
     values = input._new(arithmetic.extremum(name, input._array, axis if dim is None else dim, keepdim))
-    return values if dim is None else Extremum(values, _position(name, input, dim, keepdim))
+    if dim is None:
+        return values
+    return Extremum(values, input._new(arithmetic.position(name, input._array, dim, keepdim)))
 
 
 def max(
@@ -205,34 +230,44 @@ def min(
     return _extremum("min", input, dim, keepdim, axis)
 
 
-def relu(input: "Tensor") -> "Tensor":
-    """`max(input, 0)`, element by element; a nan stays. Raises DtypeError for bools and complex numbers."""
-    return input._new(arithmetic.relu(input._array))
-
-
 def relu_(input: "Tensor") -> "Tensor":
     """`max(input, 0)` in place. Raises DtypeError for bools and complex numbers."""
-    return input._write(lambda target: arithmetic.relu(target, target))
+
+    def change(target: Any) -> None:
+        backend_of(target).assign(target, arithmetic.unary("relu", target))
+
+    return input._write(change)
 
 
 def any(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """Whether any element over `dim` is true (not zero)."""
-    axes = arithmetic.normalize_dims(dim, input.ndim)
-    return input._new(np.asarray(np.any(input._array, axis=axes, keepdims=keepdim)))
+    return input._new(arithmetic.truth("any", input._array, dim, keepdim))
 
 
 def all(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """Whether all elements over `dim` are true (not zero)."""
-    axes = arithmetic.normalize_dims(dim, input.ndim)
-    return input._new(np.asarray(np.all(input._array, axis=axes, keepdims=keepdim)))
+    return input._new(arithmetic.truth("all", input._array, dim, keepdim))
+
+
+def _assign(target: Any, value: Any) -> None:
+    shape = getattr(value, "shape", ())
+    try:
+        fits = np.broadcast_shapes(shape, target.shape) == target.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"a value of shape {shape} does not broadcast to shape {target.shape}")
+    backend_of(target).assign(target, value)
 
 
 def copy_(input: "Tensor", source: Any, non_blocking: bool = False) -> "Tensor":
-    """Write the elements of `source`, broadcast and cast. Raises ShapeError."""
-    values = operand(source)
+    """Write the elements of `source`, broadcast and cast, from whatever device. Raises ShapeError."""
+    if hasattr(source, "_storage"):
+        source = source._on(backend_of(input._array))
+    values = operand(input, source)
     if values is None:
         raise TypeError(f"copy_() cannot read a {type(source).__name__}")
-    return input._write(lambda target: arithmetic.fill(target, values))
+    return input._write(lambda target: _assign(target, values))
 
 
 def fill_(input: "Tensor", value: Any) -> "Tensor":
@@ -247,29 +282,19 @@ def zero_(input: "Tensor") -> "Tensor":
 
 def normal_(input: "Tensor", mean: float = 0.0, std: float = 1.0) -> "Tensor":
     """Write draws from the normal distribution."""
-    draws = random.normal(input.shape, mean, std)
-    return input._write(lambda target: arithmetic.fill(target, draws))
+    return copy_(input, arithmetic.cast_host(random.normal(input.shape, mean, std), input.dtype))
 
 
 def uniform_(input: "Tensor", low: float = 0.0, high: float = 1.0) -> "Tensor":
     """Write draws from the uniform distribution over [low, high)."""
-    draws = random.uniform(input.shape, low, high, input.dtype)
-    return input._write(lambda target: arithmetic.fill(target, draws))
+    return copy_(
+        input, arithmetic.cast_host(random.uniform(input.shape, low, high, input.dtype), input.dtype)
+    )
 
 
 def set_item(input: "Tensor", index: tuple[Any, ...], value: Any) -> None:
-    """Write `value`, broadcast and cast, where `index`, which has an ellipsis, selects. Raises ShapeError."""
-    values = operand(value)
+    """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
+    values = operand(input, value)
     if values is None:
         raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
-    source = arithmetic.cast(np.asarray(values), input.dtype)
-
-    def change(target: np.ndarray[Any, Any]) -> None:
-        try:
-            target[index] = source
-        except ValueError:
-            raise ShapeError(
-                f"a value of shape {source.shape} does not fit the selected shape {target[index].shape}"
-            ) from None
-
-    input._write(change)
+    input._write(lambda target: backend_of(target).index_assign(target, index, values))

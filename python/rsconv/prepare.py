@@ -1,14 +1,15 @@
 """A convolution whose weight is packed once, for many calls on inputs of one shape."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ._functional.arrays import ArrayLike, Result, as_arrays, check_is_array
-from .backends import Geometry, select
+from ._functional.arrays import ArrayLike, Result, check_out_kind, described, operands
+from .backends import Backend, Geometry
 from .backends.checks import same_dtype
-from .errors import ArgumentError, DtypeError
+from .errors import ArgumentError, DeviceError, DtypeError
 from .tensor import Tensor
 
 __all__ = ["Prepared", "prepare"]
@@ -17,33 +18,41 @@ __all__ = ["Prepared", "prepare"]
 class Prepared:
     """What `prepare` returns: call it with an input, and optionally an array for the result."""
 
-    __slots__ = ("_bias", "_conv", "_like", "_weight", "geometry")
+    __slots__ = ("_backend", "_bias", "_conv", "_like", "_weight", "geometry")
 
-    def __init__(self, geometry: Geometry, w: np.ndarray[Any, Any], b: np.ndarray[Any, Any] | None) -> None:
+    def __init__(self, backend: Backend, geometry: Geometry, w: Any, b: Any) -> None:
         """Pack `w` and copy `b`, so that later writes to either change nothing."""
-        backend = select()
+        self._backend = backend
         self.geometry = geometry
         self._weight = backend.pack(geometry, w)
         self._conv = backend.conv_of(self._weight)
-        self._bias = None if b is None else b.copy()
+        self._bias = None if b is None else backend.copy(b)
         # Beside it, Python numbers take the weight's dtype.
         self._like = np.empty(0, w.dtype)
 
     def __call__(self, x: ArrayLike, out: Any = None) -> Result:
-        """Convolve `x`, of the shape and dtype prepared for; `out` as for `rsconv.functional`'s functions."""
+        """Convolve `x`, of the shape and dtype prepared for; `out` as for `rsconv.functional`'s functions.
+
+        Raises DeviceError for a Tensor on another device than that of the weight.
+        """
+        backend, tensor = self._backend, False
         if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
-            try:
-                return self._conv(self.geometry, x, self._weight, self._bias, out)
-            except DtypeError:
-                same_dtype(input=x, weight=self._like)
-                raise
-        tensor, (array, _) = as_arrays(x, self._like)
-        if isinstance(out, Tensor):
-            return out._write(lambda target: self(array, target))
-        check_is_array(out)
-        y = self(array, None if out is None else out.view(np.ndarray))
+            array = backend.upload(x)
+        else:
+            chosen, (host, _), tensor = described(input=x, weight=self._like)
+            if tensor and chosen is not backend:
+                raise DeviceError(f"input is on {chosen.name}, but the weight was prepared on {backend.name}")
+            array = host if tensor else backend.upload(host)
+            check_out_kind(out, backend)
+        try:
+            if isinstance(out, Tensor):
+                return out._write(partial(self._conv, self.geometry, array, self._weight, self._bias))
+            y = self._conv(self.geometry, array, self._weight, self._bias, out)
+        except DtypeError:
+            same_dtype(input=array, weight=self._like)
+            raise
         if not tensor:
-            return y if out is None else out
+            return backend.download(y) if out is None else out
         return Tensor._new(y) if out is None else Tensor._from_array(out)
 
     def __repr__(self) -> str:
@@ -81,7 +90,8 @@ def prepare(
     Raises what those functions raise, when it is made; DtypeError or ShapeError for an input that does not
     fit.
     """
-    _, (weight, bias) = as_arrays(w, b)
+    call = operands(weight=w, bias=b)
+    weight, bias = call.arrays
     rank = weight.ndim - 2
     if not 1 <= rank <= 3:
         raise ArgumentError(
@@ -102,4 +112,4 @@ def prepare(
         transposed,
     )
     same_dtype(weight=weight, bias=bias)
-    return Prepared(geometry, weight, bias)
+    return Prepared(call.backend, geometry, weight, bias)

@@ -30,8 +30,8 @@ def _float_options(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     return {"floatmode": "maxprec" if whole else "fixed", "precision": 4, "suppress_small": True}
 
 
-def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool) -> str:
-    """`tensor([[1., 2.]], dtype=..., requires_grad=True)`; defaults are left out."""
+def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool, device: str) -> str:
+    """`tensor([[1., 2.]], dtype=..., requires_grad=True)`; defaults and the CPU are left out."""
     options: dict[str, Any] = _float_options(array) if array.dtype.kind == "f" else {"precision": 4}
     prefix = "tensor("
     body = np.array2string(array, separator=", ", prefix=prefix, max_line_width=80, threshold=1000, **options)
@@ -42,6 +42,8 @@ def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool) -> str:
             extras.append(f"size={array.shape}")
     if array.dtype not in _UNSAID or (array.size == 0 and array.dtype != float32):
         extras.append(f"dtype={array.dtype}")
+    if device != "cpu":
+        extras.insert(0, f"device={device!r}")
     if requires_grad:
         extras.append("requires_grad=True")
     return prefix + ", ".join([body, *extras]) + ")"

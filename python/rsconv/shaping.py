@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from .arithmetic import normalize_dims
+from .backends import backend_of
 from .errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -62,10 +63,12 @@ def reshape(input: "Tensor", *shape: Any) -> "Tensor":
     Raises ShapeError if the number of elements differs.
     """
     wanted = _sizes(shape)
-    try:
-        return input._derive(input._array.reshape(wanted))
-    except ValueError:
-        raise ShapeError(f"shape {wanted} is invalid for a Tensor of shape {input.shape}") from None
+    known = math.prod(size for size in wanted if size != -1)
+    if wanted.count(-1) == 1 and known and input.numel() % known == 0:
+        wanted = tuple(input.numel() // known if size == -1 else size for size in wanted)
+    if min(wanted, default=0) < 0 or math.prod(wanted) != input.numel():
+        raise ShapeError(f"shape {_sizes(shape)} is invalid for a Tensor of shape {input.shape}")
+    return input._derive(backend_of(input._array).reshape(input._array, wanted))
 
 
 def view(input: "Tensor", *shape: Any) -> "Tensor":
@@ -102,6 +105,10 @@ def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
     return reshape(input, *shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
 
+def _permuted(input: "Tensor", axes: tuple[int, ...]) -> "Tensor":
+    return input._derive(backend_of(input._array).permute(input._array, axes))
+
+
 @_of_arrays_too
 def permute(input: "Tensor", *dims: Any) -> "Tensor":
     """A view with the dimensions in the order `dims`. Raises ShapeError unless `dims` has one for each."""
@@ -110,35 +117,37 @@ def permute(input: "Tensor", *dims: Any) -> "Tensor":
         raise ShapeError(
             f"permute() of a Tensor of shape {input.shape} needs {input.ndim} dims, but got {wanted}"
         )
-    return input._derive(input._array.transpose(normalize_dims(wanted, input.ndim)))
+    return _permuted(input, normalize_dims(wanted, input.ndim))
 
 
 @_of_arrays_too
 def transpose(input: "Tensor", dim0: int, dim1: int) -> "Tensor":
     """A view with two dimensions exchanged. Raises IndexError for a dimension out of range."""
-    axes = [*normalize_dims(dim0, input.ndim), *normalize_dims(dim1, input.ndim)]
-    return input._derive(input._array.swapaxes(*axes) if axes else input._array)
+    axes = list(range(input.ndim))
+    for a, b in zip(normalize_dims(dim0, input.ndim), normalize_dims(dim1, input.ndim), strict=True):
+        axes[a], axes[b] = axes[b], axes[a]
+    return _permuted(input, tuple(axes))
 
 
 def t(input: "Tensor") -> "Tensor":
     """The transpose of a Tensor of at most two dimensions. Raises ShapeError for more."""
     if input.ndim > 2:
         raise ShapeError(f"t() needs at most 2 dimensions, but the shape is {input.shape}")
-    return input._derive(input._array.T)
+    return _permuted(input, tuple(reversed(range(input.ndim))))
 
 
 @_of_arrays_too
 def unsqueeze(input: "Tensor", dim: int) -> "Tensor":
     """A view with a dimension of size 1 at `dim`. Raises IndexError if that is out of range."""
     axis = normalize_dims(dim, input.ndim + 1)[0]
-    return input._derive(input._array.reshape((*input.shape[:axis], 1, *input.shape[axis:])))
+    return reshape(input, *input.shape[:axis], 1, *input.shape[axis:])
 
 
 @_of_arrays_too
 def squeeze(input: "Tensor", dim: Any = None) -> "Tensor":
     """A view without the dimensions of size 1, or without those among `dim`. Raises IndexError."""
     dims = normalize_dims(dim, input.ndim)
-    return input._derive(input._array.squeeze(tuple(d for d in dims if input.shape[d] == 1)))
+    return reshape(input, *(n for d, n in enumerate(input.shape) if n != 1 or d not in dims))
 
 
 def expand(input: "Tensor", *sizes: Any) -> "Tensor":
@@ -146,19 +155,13 @@ def expand(input: "Tensor", *sizes: Any) -> "Tensor":
 
     Raises ShapeError if another dimension would change.
     """
-    from numpy.lib.stride_tricks import as_strided
-
     wanted = _sizes(sizes)
     new = len(wanted) - input.ndim
     own = (1,) * new + input.shape
     if new < 0 or any(size not in (-1, n) and n != 1 for size, n in zip(wanted, own, strict=True)):
         raise ShapeError(f"a Tensor of shape {input.shape} cannot be expanded to {wanted}")
     shape = tuple(n if size == -1 else size for size, n in zip(wanted, own, strict=True))
-    strides = (0,) * new + input._array.strides
-    repeated = tuple(
-        0 if n == 1 and size != 1 else step for n, size, step in zip(own, shape, strides, strict=True)
-    )
-    return input._derive(as_strided(input._array, shape, repeated))
+    return input._derive(backend_of(input._array).expand(input._array, shape))
 
 
 def expand_as(input: "Tensor", other: "Tensor") -> "Tensor":

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "Storage"]
 
-Array = np.ndarray[Any, Any]
+Array = Any
+"""An ndarray, or an array of a GPU."""
 
 
 class Storage:

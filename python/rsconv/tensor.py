@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic, conversion, dtypes, operators, shaping
+from .backends import backend_of, select
+from .backends.checks import share_memory
 from .device import CPU
 from .device import device as Device
 from .errors import ArgumentError, DtypeError
@@ -24,11 +26,17 @@ __all__ = ["Parameter", "Tensor"]
 Shape = tuple[builtins.int, ...]
 
 
-def _index(index: Any) -> tuple[Any, ...]:
-    """An index with arrays for the Tensors in it and an ellipsis, which makes NumPy's scalars 0-d views."""
+def _index(tensor: "Tensor", index: Any) -> tuple[Any, ...]:
+    """The parts of an index, with arrays for the Tensors and sequences in it. Raises DeviceError."""
     given = index if isinstance(index, tuple) else (index,)
-    parts = tuple(part._array if isinstance(part, Tensor) else part for part in given)
-    return parts if any(part is ... for part in parts) else (*parts, ...)
+    return tuple(
+        operators.operand(tensor, part)
+        if isinstance(part, Tensor)
+        else np.asarray(part, None if part else np.int64)
+        if isinstance(part, list)
+        else part
+        for part in given
+    )
 
 
 class Tensor:
@@ -49,10 +57,11 @@ class Tensor:
     def __init__(self, *data: Any) -> None:
         """A float32 copy of one array or sequence, or an uninitialised tensor of the sizes given."""
         if len(data) == 1 and not isinstance(data[0], int):
-            array = np.array(arithmetic.to_array(data[0]._array if isinstance(data[0], Tensor) else data[0]))
-            self._set(arithmetic.cast(array, dtypes.float32), Storage())
+            array = np.array(arithmetic.to_array(data[0].numpy() if isinstance(data[0], Tensor) else data[0]))
+            array = arithmetic.cast_host(array, dtypes.float32)
         else:
-            self._set(np.empty(data or (0,), np.float32), Storage())
+            array = np.empty(data or (0,), np.float32)
+        self._set(select().upload(array), Storage())
 
     def _set(self, array: Array, storage: Storage, requires_grad: builtins.bool = False) -> None:
         self._bind(array, storage)
@@ -84,8 +93,8 @@ class Tensor:
         return tensor
 
     def _derive(self, array: Array) -> "Tensor":
-        """Wrap what NumPy made of this tensor's array: a view shares the storage, a copy has its own."""
-        if array is not self._array and not np.may_share_memory(array, self._array):
+        """Wrap what the backend made of the array: a view shares the storage, a copy has its own."""
+        if array is not self._array and not share_memory(array, self._array):
             return Tensor._new(array)
         tensor = object.__new__(Tensor)
         tensor._set(array, self._storage)
@@ -95,7 +104,7 @@ class Tensor:
         """Let `change` write to the array: the one way in which a tensor's contents change."""
         array = self._array
         if array.size and any(
-            stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True)
+            stride == 0 and length > 1 for stride, length in zip(self.stride(), array.shape, strict=True)
         ):
             raise ArgumentError(
                 f"cannot write to a Tensor of shape {array.shape} whose elements share memory (an expanded "
@@ -103,7 +112,7 @@ class Tensor:
             )
         storage = self._storage
         storage.make_own()
-        if not self._array.flags.writeable:
+        if isinstance(self._array, np.ndarray) and not self._array.flags.writeable:
             raise ArgumentError(
                 f"cannot write to a Tensor over a read-only array of shape {array.shape}; clone() it first"
             )
@@ -116,8 +125,7 @@ class Tensor:
     @property
     def _packed(self) -> dict[Any, Any]:
         """What was packed from the present contents of just this view: see `Storage.packed`."""
-        array = self._array
-        view = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
+        view = backend_of(self._array).identity(self._array)
         packed: dict[Any, Any] = self._storage.packed.setdefault(view, {})
         return packed
 
@@ -137,18 +145,19 @@ class Tensor:
 
     @property
     def device(self) -> Device:
-        """Where the tensor lives: `device("cpu")`, which equals `"cpu"`."""
-        return CPU
+        """Where the tensor lives: `device("cpu")`, which equals `"cpu"`, or a GPU, `device("gpu:0")`."""
+        return CPU if isinstance(self._array, np.ndarray) else Device._of(backend_of(self._array))
 
     @property
     def ndim(self) -> builtins.int:
         """The number of dimensions."""
-        return self._array.ndim
+        ndim: builtins.int = self._array.ndim
+        return ndim
 
     @property
     def nbytes(self) -> builtins.int:
         """The bytes that the elements take."""
-        return self._array.nbytes
+        return self.numel() * self.dtype.itemsize
 
     @property
     def requires_grad(self) -> builtins.bool:
@@ -188,15 +197,21 @@ class Tensor:
 
     def numel(self) -> builtins.int:
         """The number of elements."""
-        return self._array.size
+        size: builtins.int = self._array.size
+        return size
 
     def stride(self) -> Shape:
         """The steps between elements, counted in elements."""
-        return tuple(step // self._array.itemsize for step in self._array.strides)
+        return backend_of(self._array).strides(self._array)
 
     def is_contiguous(self) -> builtins.bool:
         """Whether the elements lie in C order without gaps."""
-        return self._array.flags.c_contiguous
+        step = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.stride()), strict=True):
+            if size != 1 and stride != step and self.numel():
+                return False
+            step *= size
+        return True
 
     def is_floating_point(self) -> builtins.bool:
         """Whether the dtype is float16, float32 or float64."""
@@ -210,7 +225,10 @@ class Tensor:
     # To host memory and other dtypes.
 
     def numpy(self) -> Array:
-        """The elements as an ndarray over the same memory; read-only if a Parameter owns it."""
+        """The elements as an ndarray over the same memory, read-only if a Parameter owns it; of a Tensor on a
+        GPU a copy."""
+        if not isinstance(self._array, np.ndarray):
+            return conversion.host(self)
         if self._storage.protected:
             # By way of a read-only buffer, because a plain view's `writeable` flag can be set again.
             return np.asarray(memoryview(self._array).toreadonly())  # type: ignore[arg-type]
@@ -220,13 +238,14 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Array:
         """The protocol of `np.asarray` and `np.array`, NumPy 2's `copy` included."""
         wanted = self._array.dtype if dtype is None else np.dtype(dtype)
-        if copy:
-            return self._array.astype(wanted)
-        if wanted == self._array.dtype:
-            return self.numpy()
-        if copy is False:
-            raise ValueError(f"a Tensor of {self.dtype} cannot become an array of {wanted} without a copy")
-        return self._array.astype(wanted)
+        here = isinstance(self._array, np.ndarray)
+        if copy is False and not (here and wanted == self._array.dtype):
+            raise ValueError(
+                f"a Tensor of {self.dtype} on {self.device} cannot become an array of {wanted} without a copy"
+            )
+        if copy or wanted != self._array.dtype:
+            return conversion.host(self).astype(wanted)
+        return self.numpy()
 
     def __array_wrap__(
         self, array: Array, context: Any = None, return_scalar: builtins.bool = False
@@ -234,7 +253,29 @@ class Tensor:
         """Make the result of a NumPy function of a Tensor a Tensor."""
         return Tensor._from_array(np.asarray(array))
 
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: builtins.bool | None = None,
+    ) -> Any:
+        """The DLPack protocol, NumPy's, for Tensors on the CPU. Raises BufferError for others."""
+        self.__dlpack_device__()
+        return np.asarray(self).__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self) -> tuple[builtins.int, builtins.int]:
+        """DLPack's number for the CPU. Raises BufferError for a Tensor elsewhere."""
+        if not isinstance(self._array, np.ndarray):
+            raise BufferError(f"a Tensor on {self.device} has no DLPack form; move it by cpu() first")
+        device: tuple[builtins.int, builtins.int] = self._array.__dlpack_device__()
+        return device
+
     item = conversion.item
+    _on = conversion.on
     tolist = conversion.tolist
     to = conversion.to
     cpu = conversion.cpu
@@ -261,7 +302,10 @@ class Tensor:
     permute = shaping.permute
     transpose = shaping.transpose
     t = shaping.t
-    T = property(lambda self: self._derive(self._array.T), doc="A view with the dimensions in reverse order.")
+    T = property(
+        lambda self: self.permute(*reversed(range(self.ndim))),
+        doc="A view with the dimensions in reverse order.",
+    )
     unsqueeze = shaping.unsqueeze
     squeeze = shaping.squeeze
     expand = shaping.expand
@@ -269,11 +313,11 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> "Tensor":
         """NumPy's indexing; ints and slices give views, of no dimensions too, the rest copies."""
-        return self._derive(self._array[_index(index)])
+        return self._derive(backend_of(self._array).index(self._array, _index(self, index)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
-        operators.set_item(self, _index(index), value)
+        operators.set_item(self, _index(self, index), value)
 
     def __len__(self) -> builtins.int:
         """The size of the first dimension."""
@@ -289,7 +333,7 @@ class Tensor:
 
     def __contains__(self, value: Any) -> builtins.bool:
         """Whether an element equals `value`."""
-        return builtins.bool(np.any((self == value)._array))
+        return builtins.bool((self == value).any().item())
 
     # Writes.
 
@@ -301,58 +345,73 @@ class Tensor:
 
     # Arithmetic, in PyTorch's dtypes.
 
-    __add__ = add = operators.binary(np.add)
-    __sub__ = sub = operators.binary(np.subtract)
-    __mul__ = mul = operators.binary(np.multiply)
-    __truediv__ = div = operators.binary(np.true_divide)
-    __floordiv__ = operators.binary(np.floor_divide)
-    __mod__ = operators.binary(np.remainder)
-    __pow__ = pow = operators.binary(np.power)
-    __and__ = operators.binary(np.bitwise_and)
-    __or__ = operators.binary(np.bitwise_or)
-    __xor__ = operators.binary(np.bitwise_xor)
-    __radd__ = operators.binary(np.add, reflected=True)
-    __rsub__ = operators.binary(np.subtract, reflected=True)
-    __rmul__ = operators.binary(np.multiply, reflected=True)
-    __rtruediv__ = operators.binary(np.true_divide, reflected=True)
-    __rfloordiv__ = operators.binary(np.floor_divide, reflected=True)
-    __rmod__ = operators.binary(np.remainder, reflected=True)
-    __rpow__ = operators.binary(np.power, reflected=True)
-    __rand__ = operators.binary(np.bitwise_and, reflected=True)
-    __ror__ = operators.binary(np.bitwise_or, reflected=True)
-    __rxor__ = operators.binary(np.bitwise_xor, reflected=True)
-    __iadd__ = add_ = operators.in_place(np.add)
-    __isub__ = sub_ = operators.in_place(np.subtract)
-    __imul__ = mul_ = operators.in_place(np.multiply)
-    __itruediv__ = div_ = operators.in_place(np.true_divide)
-    __ifloordiv__ = operators.in_place(np.floor_divide)
-    __imod__ = operators.in_place(np.remainder)
-    __ipow__ = pow_ = operators.in_place(np.power)
-    __iand__ = operators.in_place(np.bitwise_and)
-    __ior__ = operators.in_place(np.bitwise_or)
-    __ixor__ = operators.in_place(np.bitwise_xor)
-    __eq__ = eq = operators.binary(np.equal)  # type: ignore[assignment]
-    __ne__ = ne = operators.binary(np.not_equal)  # type: ignore[assignment]
-    __lt__ = lt = operators.binary(np.less)
-    __le__ = le = operators.binary(np.less_equal)
-    __gt__ = gt = operators.binary(np.greater)
-    __ge__ = ge = operators.binary(np.greater_equal)
+    __add__ = add = operators.binary("add")
+    __sub__ = sub = operators.binary("sub")
+    __mul__ = mul = operators.binary("mul")
+    __truediv__ = div = operators.binary("div")
+    __floordiv__ = operators.binary("floor_divide")
+    __mod__ = operators.binary("remainder")
+    __pow__ = pow = operators.binary("pow")
+    __and__ = operators.binary("bitwise_and")
+    __or__ = operators.binary("bitwise_or")
+    __xor__ = operators.binary("bitwise_xor")
+    __radd__ = operators.binary("add", reflected=True)
+    __rsub__ = operators.binary("sub", reflected=True)
+    __rmul__ = operators.binary("mul", reflected=True)
+    __rtruediv__ = operators.binary("div", reflected=True)
+    __rfloordiv__ = operators.binary("floor_divide", reflected=True)
+    __rmod__ = operators.binary("remainder", reflected=True)
+    __rpow__ = operators.binary("pow", reflected=True)
+    __rand__ = operators.binary("bitwise_and", reflected=True)
+    __ror__ = operators.binary("bitwise_or", reflected=True)
+    __rxor__ = operators.binary("bitwise_xor", reflected=True)
+    __iadd__ = add_ = operators.in_place("add")
+    __isub__ = sub_ = operators.in_place("sub")
+    __imul__ = mul_ = operators.in_place("mul")
+    __itruediv__ = div_ = operators.in_place("div")
+    __ifloordiv__ = operators.in_place("floor_divide")
+    __imod__ = operators.in_place("remainder")
+    __ipow__ = pow_ = operators.in_place("pow")
+    __iand__ = operators.in_place("bitwise_and")
+    __ior__ = operators.in_place("bitwise_or")
+    __ixor__ = operators.in_place("bitwise_xor")
+    __eq__ = eq = operators.binary("eq")  # type: ignore[assignment]
+    __ne__ = ne = operators.binary("ne")  # type: ignore[assignment]
+    __lt__ = lt = operators.binary("lt")
+    __le__ = le = operators.binary("le")
+    __gt__ = gt = operators.binary("gt")
+    __ge__ = ge = operators.binary("ge")
     __hash__ = object.__hash__
-    __neg__ = neg = operators.unary(np.negative)
-    __abs__ = abs = operators.unary(np.absolute)
-    __invert__ = operators.unary(np.invert)
-    exp = operators.unary(np.exp)
-    log = operators.unary(np.log)
-    sqrt = operators.unary(np.sqrt)
+    __neg__ = neg = operators.unary("neg")
+    __abs__ = abs = operators.unary("abs")
+    __invert__ = operators.unary("bitwise_not")
+    exp = operators.unary("exp")
+    log = operators.unary("log")
+    sqrt = operators.unary("sqrt")
+    rsqrt = operators.unary("rsqrt")
+    square = operators.unary("square")
+    erf = operators.unary("erf")
+    sin = operators.unary("sin")
+    cos = operators.unary("cos")
+    tanh = operators.unary("tanh")
+    sigmoid = operators.unary("sigmoid")
+    floor = operators.unary("floor")
+    ceil = operators.unary("ceil")
+    round = operators.unary("round")
+    sign = operators.unary("sign")
+    reciprocal = operators.unary("reciprocal")
     __matmul__ = matmul = operators.matmul
     __rmatmul__ = operators.rmatmul
-    relu = operators.relu
+    relu = operators.unary("relu")
     relu_ = operators.relu_
 
     # Reductions.
 
     sum = operators.sum
     mean = operators.mean
+    prod = operators.prod
+    var = operators.var
+    std = operators.std
     amax = operators.amax
     amin = operators.amin
     max = operators.max
@@ -370,7 +429,7 @@ class Tensor:
             raise ArgumentError(
                 f"the truth of a Tensor of shape {self.shape} is ambiguous; use any() or all()"
             )
-        return builtins.bool(self._array.item())
+        return builtins.bool(self.item())
 
     def __int__(self) -> builtins.int:
         """The one element as an int."""
@@ -382,7 +441,7 @@ class Tensor:
             raise TypeError(
                 f"a Tensor of shape {self.shape} and dtype {self.dtype} cannot be used as an index"
             )
-        return builtins.int(self._array.item())
+        return builtins.int(self.item())
 
     def __float__(self) -> builtins.float:
         """The one element as a float."""
@@ -398,7 +457,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         """As PyTorch prints it."""
-        return tensor_repr(self._array, self._requires_grad)
+        return tensor_repr(conversion.host(self), self._requires_grad, str(self.device))
 
     def __getattr__(self, name: str) -> Any:
         """Fail, naming the nearest attributes."""
@@ -410,7 +469,8 @@ class Tensor:
 
     def __deepcopy__(self, memo: dict[builtins.int, Any]) -> "Tensor":
         """A Tensor with memory of its own; `grad` is copied too."""
-        result = self._like(self._array.astype(self.dtype, order="K"), Storage(), {})
+        array = backend_of(self._array).copy(self._array, self.dtype)
+        result = self._like(array, Storage(), {})
         memo[id(self)] = result
         result.grad = copy.deepcopy(self.grad, memo)
         result.__dict__.update(copy.deepcopy(self.__dict__, memo))
@@ -425,12 +485,15 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the elements; views do not stay views of each other."""
-        return _restore, (type(self), self._array.astype(self.dtype), self._requires_grad, self.__dict__)
+        array = conversion.host(self).astype(self.dtype)
+        return _restore, (type(self), array, self._requires_grad, self.__dict__, self.device)
 
 
-def _restore(kind: type[Tensor], array: Array, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+def _restore(
+    kind: type[Tensor], array: Array, requires_grad: bool, attributes: dict[str, Any], device: Device
+) -> Tensor:
     result = object.__new__(kind)
-    result._set(array, Storage(), requires_grad)
+    result._set(device._backend.upload(array), Storage(), requires_grad)
     result.__dict__.update(attributes)
     return result
 
@@ -449,13 +512,13 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         """Take over `data`; nothing makes an empty Parameter."""
         if not isinstance(data, Tensor):
-            data = Tensor._new(np.array(arithmetic.to_array(() if data is None else data)))
+            data = Tensor._new(select().upload(np.array(arithmetic.to_array(() if data is None else data))))
         self._set(data._array, data._storage)
         self.requires_grad = requires_grad
 
     def _bind(self, array: Array, storage: Storage) -> None:
         if storage.exposed:
-            array, storage = array.astype(array.dtype.newbyteorder("="), order="K", copy=True), Storage()
+            array, storage = backend_of(array).copy(array), Storage()
         storage.protected = True
         super()._bind(array, storage)
 

@@ -3,7 +3,7 @@
 from .. import arithmetic
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .arrays import ArrayLike, Result, as_arrays, as_result
+from .arrays import ArrayLike, Result, operands
 
 
 def relu(input: ArrayLike, inplace: bool = False) -> Result:
@@ -23,5 +23,5 @@ def relu(input: ArrayLike, inplace: bool = False) -> Result:
                 "written to"
             )
         return input.relu_()
-    tensor, (x,) = as_arrays(input)
-    return as_result(arithmetic.relu(x), tensor)
+    call = operands(input=input)
+    return call.result(arithmetic.unary("relu", call.arrays[0]))

@@ -1,11 +1,12 @@
-"""What every function does with its array arguments: Tensors and array-likes in, ndarrays for the backend."""
+"""What every function does with its array arguments: the device of the call, and what its result comes in."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
+from ..backends import Backend, backend_of, select
+from ..errors import ArgumentError, DeviceError
 from ..tensor import Tensor
 
 Array = NDArray[Any]
@@ -20,33 +21,92 @@ _KINDS = "biufc"
 _OF_NUMBERS = "?lqdD"
 
 
-def as_arrays(*values: ArrayLike) -> tuple[bool, list[Any]]:
-    """Whether any value is a Tensor, and every value as a base ndarray (None stays None).
+class Operands:
+    """A call's arguments as `arrays` of the device that runs it, `backend`; None stays None."""
 
-    Python numbers, alone or in lists, have no dtype of their own: beside arrays they take the arrays' dtype,
-    unless that would lose a fraction or an imaginary part.
+    __slots__ = ("arrays", "backend", "tensor")
+
+    def __init__(self, backend: Backend, arrays: tuple[Any, ...], tensor: bool) -> None:
+        """`tensor` says whether any argument was a Tensor."""
+        self.backend, self.arrays, self.tensor = backend, arrays, tensor
+
+    def result(self, array: Any) -> Result:
+        """A fresh array of the backend as a Tensor if an argument was one, else as an ndarray.
+
+        A tuple or list gives a tuple of them; None stays None.
+        """
+        if array is None:
+            return None
+        if isinstance(array, (tuple, list)):
+            return tuple(map(self.result, array))
+        return Tensor._new(array) if self.tensor else self.backend.download(array)
+
+
+def operands(**named: ArrayLike) -> Operands:
+    """The arguments of a call, by name, on one device: that of the Tensors among them, else the current one.
+
+    Host arrays go to that device. Python numbers, alone or in lists, have no dtype of their own: beside
+    arrays they take the dtype of the first, unless that would lose a fraction or an imaginary part.
+
+    Raises DeviceError, naming both, for Tensors of two devices.
     """
-    found = [value._array if isinstance(value, Tensor) else value for value in values]
-    dtypes = [value.dtype for value in found if isinstance(value, np.ndarray | np.generic)]
-    arrays = [None if value is None else _as_array(value, dtypes) for value in found]
-    return any(isinstance(value, Tensor) for value in values), arrays
+    backend, arrays, tensor = described(**named)
+    uploaded = tuple(backend.upload(array) if isinstance(array, np.ndarray) else array for array in arrays)
+    return Operands(backend, uploaded, tensor)
 
 
-def _as_array(value: Any, dtypes: list[np.dtype[Any]]) -> Array:
+def described(**named: ArrayLike) -> tuple[Backend, tuple[Any, ...], bool]:
+    """As `operands`, but host arrays stay where they are: for what only asks for shapes and dtypes.
+
+    The backend, the arrays, and whether there is a Tensor among them.
+    """
+    backend, owner, dtype = None, "", None
+    for name, value in named.items():
+        if isinstance(value, Tensor):
+            own = backend_of(value._array)
+            if backend is None:
+                backend, owner = own, name
+            elif own is not backend:
+                raise DeviceError(
+                    f"{owner} is on {backend.name} and {name} on {own.name}, but a call runs on one device; "
+                    f'move one of them, for instance by {name}.to("{backend.name}")'
+                )
+            dtype = dtype or value.dtype
+        elif dtype is None and isinstance(value, (np.ndarray, np.generic)):
+            dtype = value.dtype
+    arrays = tuple(
+        value._array if isinstance(value, Tensor) else None if value is None else _as_array(value, dtype)
+        for value in named.values()
+    )
+    return backend or select(), arrays, backend is not None
+
+
+def _as_array(value: Any, dtype: np.dtype[Any] | None) -> Array:
     array = np.asarray(value)
-    numbers = isinstance(value, list | tuple | int | float | complex) and not isinstance(value, np.generic)
-    weak = numbers and array.dtype.char in _OF_NUMBERS
-    if weak and dtypes and _KINDS.find(array.dtype.kind) <= _KINDS.find(dtypes[0].kind):
-        return np.asarray(value, dtypes[0])
+    if dtype is None or isinstance(value, (np.ndarray, np.generic)) or array.dtype.char not in _OF_NUMBERS:
+        return array
+    if _KINDS.find(array.dtype.kind) <= _KINDS.find(dtype.kind) and isinstance(
+        value, list | tuple | int | float | complex
+    ):
+        return np.asarray(value, dtype)
     return array
 
 
-def as_result(array: Array, tensor: bool) -> Result:
-    """A fresh array as the caller gets it."""
-    return Tensor._new(array) if tensor else array
-
-
-def check_is_array(out: Any) -> None:
-    """Raise ArgumentError unless `out` is an ndarray."""
-    if out is not None and not isinstance(out, np.ndarray):
+def check_out_kind(out: Any, backend: Backend) -> None:
+    """Raise unless `out` is None, an ndarray, or a Tensor on the device that runs the call."""
+    if isinstance(out, Tensor):
+        if backend_of(out._array) is not backend:
+            raise DeviceError(f"out is on {out.device}, but the call runs on {backend.name}")
+    elif out is not None and not isinstance(out, np.ndarray):
         raise ArgumentError(f"out must be an ndarray or a Tensor, but got out of type {type(out).__name__}")
+
+
+def stored(backend: Backend, y: Any, out: Any) -> Any:
+    """`y`, or `out` after `y` was written to it: an array of the backend, or a host array."""
+    if out is None:
+        return y
+    if isinstance(out, np.ndarray):
+        np.copyto(out, backend.download(y))
+    else:
+        backend.assign(out, y)
+    return out

@@ -1,5 +1,7 @@
 """The convolution family. See `rsconv.functional` for what its functions have in common."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ from ..backends import Backend, Geometry, select
 from ..backends.checks import check_out, same_dtype
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
-from .arrays import Array, ArrayLike, Result, as_arrays, as_result, check_is_array
+from .arrays import ArrayLike, Result, check_out_kind, operands, stored
 from .pad import check_reach
 
 ndarray = np.ndarray
@@ -178,7 +180,9 @@ def conv_tbc(
     Returns (T + 2 * pad - K + 1, B, C_out), plus `bias` (C_out,), which may be None. Behaviour of PyTorch's
     conv_tbc: `conv1d` with the axes in the order time, batch, channels.
     """
-    tensor, (x, w, b) = as_arrays(input, weight, bias)
+    call = operands(input=input, weight=weight, bias=bias)
+    backend, (x, w, b) = call.backend, call.arrays
+    check_out_kind(out, backend)
     if x.ndim != 3 or w.ndim != 3 or x.shape[2] != w.shape[1]:
         raise ShapeError(
             "conv_tbc expects input (time, batch, in_channels) and weight (kernel, in_channels, "
@@ -189,19 +193,20 @@ def conv_tbc(
             f"Given weight of size {list(w.shape)}, expected bias to be 1-dimensional with {w.shape[2]} "
             f"elements, but got bias of size {list(b.shape)} instead"
         )
-    if isinstance(out, Tensor):
-        return out._write(lambda array: conv_tbc(x, w, b, pad, out=array))
-    check_is_array(out)
-    x, w = x.transpose(1, 2, 0), w.transpose(2, 1, 0)
+    x, w = backend.permute(x, (1, 2, 0)), backend.permute(w, (2, 1, 0))
     geometry = Geometry(1, x.shape, w.shape, None if b is None else b.shape, 1, pad)
     batch, channels, length = geometry.output_shape
-    if out is not None:
-        check_out(out, (length, batch, channels), x.dtype, input=x, weight=w, bias=b)
-    y = select().conv(geometry, x, w, b).transpose(2, 0, 1)
-    if out is None:
-        return as_result(np.ascontiguousarray(y), tensor)
-    out[...] = y
-    return Tensor._from_array(out) if tensor else out
+
+    def run(target: Any) -> Any:
+        if target is not None:
+            check_out(target, (length, batch, channels), x.dtype, input=x, weight=w, bias=b)
+        y = backend.permute(backend.conv(geometry, x, w, b), (2, 0, 1))
+        return backend.contiguous(y) if target is None else stored(backend, y, target)
+
+    if isinstance(out, Tensor):
+        return out._write(run)
+    y = run(out)
+    return call.result(y) if out is None else Tensor._from_array(out) if call.tensor else out
 
 
 def convolve(
@@ -219,20 +224,22 @@ def convolve(
     out: Any,
 ) -> Result:
     """Run any member of the family but conv_tbc; ndarrays go the shortest way, for small calls are common."""
-    x, w, b, tensor = input, weight, bias, False
-    if not (
-        type(x) is ndarray
-        and type(w) is ndarray
-        and (b is None or type(b) is ndarray)
+    if (
+        type(input) is ndarray
+        and type(weight) is ndarray
+        and (bias is None or type(bias) is ndarray)
         and (out is None or type(out) is ndarray)
     ):
-        tensor, (x, w, b) = as_arrays(input, weight, bias)
-        if isinstance(out, Tensor):
-            head = (rank, transposed, x, w, b, stride, padding, output_padding)
-            rest = (dilation, groups, padding_mode)
-            return out._write(lambda array: convolve(*head, *rest, array))
-        check_is_array(out)
-    backend = select()
+        backend, tensor = select(), False
+        x, w, b = (
+            backend.upload(input),
+            backend.upload(weight),
+            None if bias is None else backend.upload(bias),
+        )
+    else:
+        call = operands(input=input, weight=weight, bias=bias)
+        backend, (x, w, b), tensor = call.backend, call.arrays, call.tensor
+        check_out_kind(out, backend)
     geometry = Geometry(
         rank,
         x.shape,
@@ -245,22 +252,27 @@ def convolve(
         dilation,
         transposed,
     )
+    run: Callable[[Any], Any]
     if padding_mode != "zeros":
-        y = _with_borders(backend, geometry, x, w, b, padding_mode, out)
+        check_padding_mode(rank, transposed, padding_mode)
+        run = partial(_with_borders, backend, geometry, x, w, b, padding_mode)
     else:
         packed = w
         if tensor and isinstance(weight, Tensor) and weight._storage.protected:
             # Contents that only the API can change: packed once, until it does.
             kept = weight._packed
             packed = backend.packed(geometry, weight._array, kept)
-        try:
-            y = backend.conv(geometry, x, packed, b, out)
-        except DtypeError:
-            # A type that differs may be one that is not supported, too: say both.
-            same_dtype(input=x, weight=w, bias=b)
-            raise
+        run = partial(backend.conv, geometry, x, packed, b)
+    try:
+        if isinstance(out, Tensor):
+            return out._write(run)
+        y = run(out)
+    except DtypeError:
+        # A type that differs may be one that is not supported, too: say both.
+        same_dtype(input=x, weight=w, bias=b)
+        raise
     if not tensor:
-        return y
+        return backend.download(y)
     return Tensor._new(y) if out is None else Tensor._from_array(out)
 
 
@@ -274,23 +286,17 @@ def check_padding_mode(rank: int, transposed: bool, padding_mode: str) -> None:
         )
 
 
-def _with_borders(
-    backend: Backend, geometry: Geometry, x: Array, w: Array, b: Array | None, mode: str, out: Array | None
-) -> Array:
-    check_padding_mode(geometry.rank, geometry.transposed, mode)
+def _with_borders(backend: Backend, geometry: Geometry, x: Any, w: Any, b: Any, mode: str, out: Any) -> Any:
     shape = geometry.output_shape if geometry.transposed else geometry.input_shape
     pads = ((0, 0),) * (len(shape) - geometry.rank) + geometry.padding
     check_reach(shape, pads, mode)
+    same_dtype(input=x, weight=w, bias=b)
     if out is not None:
         check_out(out, geometry.output_shape, x.dtype, input=x, weight=w, bias=b)
     bare = geometry.without_padding()
     if not geometry.transposed:
         return backend.conv(bare, backend.pad(x, pads, mode), w, b, out)
-    same_dtype(input=x, weight=w, bias=b)
     y = backend.pad_grad(backend.conv(bare, x, w), pads, mode)
     if b is not None:
-        y += b.reshape(-1, *(1,) * geometry.rank)
-    if out is None:
-        return y
-    out[...] = y
-    return out
+        y = backend.elementwise("add", (y, backend.reshape(b, (*b.shape, *(1,) * geometry.rank))))
+    return stored(backend, y, out)

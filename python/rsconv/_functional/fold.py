@@ -4,9 +4,9 @@ import math
 import operator
 from typing import Any
 
-from ..backends import Geometry, select
+from ..backends import Geometry
 from ..errors import ArgumentError, ShapeError
-from .arrays import ArrayLike, Result, as_arrays, as_result
+from .arrays import ArrayLike, Result, operands
 
 
 def unfold(
@@ -26,7 +26,8 @@ def unfold(
     Raises ShapeError if the input does not have that many dimensions or is smaller than a window, and
     ArgumentError for a kernel size, dilation, padding or stride out of range.
     """
-    tensor, (x,) = as_arrays(input)
+    call = operands(input=input)
+    (x,) = call.arrays
     rank = _rank("unfold", kernel_size, {2: 1, 3: 2, 4: 2, 5: 3}.get(x.ndim, 2))
     if x.ndim not in (rank + 1, rank + 2):
         raise ShapeError(
@@ -37,7 +38,7 @@ def unfold(
     geometry = Geometry(
         rank, x.shape, (1, x.shape[-rank - 1], *kernel), None, stride, padding, 0, 1, dilation
     )
-    return as_result(select().unfold(geometry, x), tensor)
+    return call.result(call.backend.unfold(geometry, x))
 
 
 def fold(
@@ -56,7 +57,8 @@ def fold(
     Raises ShapeError if the input's size does not match those arguments, and ArgumentError for a kernel size,
     dilation, padding or stride out of range.
     """
-    tensor, (columns,) = as_arrays(input)
+    call = operands(input=input)
+    (columns,) = call.arrays
     rank = _rank("fold", output_size, _rank("fold", kernel_size, 2))
     size, kernel = _sizes("output_size", output_size, rank), _sizes("kernel_size", kernel_size, rank)
     taps = math.prod(kernel)
@@ -80,7 +82,7 @@ def fold(
             f"stride={stride}, expected the last dimension of input of size {list(columns.shape)} to be the "
             f"number of windows {' * '.join(map(str, blocks))} = {math.prod(blocks)}"
         )
-    return as_result(select().fold(geometry, columns), tensor)
+    return call.result(call.backend.fold(geometry, columns))
 
 
 def _rank(name: str, sizes: Any, default: int) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Pads, select
+from ..backends import Array, Pads
 from ..errors import ArgumentError, ShapeError
-from .arrays import Array, ArrayLike, Result, as_arrays, as_result
+from .arrays import ArrayLike, Result, operands
 
 MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -31,7 +31,8 @@ def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: flo
     that the dtype cannot hold or the mode does not take; ShapeError for more pads than axes, or a negative
     output size.
     """
-    tensor, (x,) = as_arrays(input)
+    call = operands(input=input)
+    (x,) = call.arrays
     pads = _all_axes(pad, x.shape)
     if mode not in MODES:
         raise ArgumentError(f"mode must be one of {', '.join(map(repr, MODES))}, but got mode={mode!r}")
@@ -39,7 +40,7 @@ def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: flo
         raise ArgumentError(f"mode={mode!r} does not take a value, but got value={value!r}")
     check_reach(x.shape, pads, mode)
     fill = _fill(x, value) if mode == "constant" else 0
-    return as_result(select().pad(x, pads, mode, fill), tensor)
+    return call.result(call.backend.pad(x, pads, mode, fill))
 
 
 def check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:

@@ -1,17 +1,19 @@
 """The operators that every device implements, and the choice of a device for a call.
 
-One protocol, `Backend`, is implemented by a module for each device. An operator is a function of canonical
-arguments: `rsconv._functional` has checked the shapes and dtypes, computed the sizes (by a `Geometry`, `Windows`
-or `Taps`), promoted and broadcast what PyTorch promotes and broadcasts. A backend never checks again, but raises
-DtypeError for a dtype that its device lacks. Its arrays are its own (ndarrays on the CPU); it gives new arrays
-and never writes to its inputs, except in `assign`.
+One protocol, `Backend`, is implemented by a module or an object for each device. An operator is a function of
+canonical arguments: `rsconv._functional` has checked the shapes and dtypes, computed the sizes (by a
+`Geometry`, `Windows` or `Taps`), promoted and broadcast what PyTorch promotes and broadcasts. A backend never
+checks again, but raises DtypeError for a dtype that its device lacks. Its arrays are its own (ndarrays on the
+CPU); it gives new arrays and never writes to its inputs, except in `assign` and `index_assign`.
 
-Gradients are operators beside their forward operator where one pass over memory computes them, and compositions
-in `rsconv._functional` else.
+Gradients are operators beside their forward operator where one pass over memory computes them, and
+compositions in `rsconv._functional` else.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+import os
+from collections.abc import Callable, Hashable, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,18 @@ from . import cpu
 from .taps import Taps
 from .windows import Windows
 
-__all__ = ["Array", "Backend", "Geometry", "Pads", "Taps", "Windows", "select"]
+__all__ = [
+    "Array",
+    "Backend",
+    "Geometry",
+    "Pads",
+    "Taps",
+    "Windows",
+    "backend_of",
+    "current",
+    "named",
+    "select",
+]
 
 Array = Any
 """A backend's own array: it has `shape`, `dtype` (NumPy's), `ndim` and `size`."""
@@ -35,6 +48,8 @@ class Backend(Protocol):
     """One device's operators. Axes are not negative and not repeated; shapes have no -1."""
 
     name: str
+    index_dtype: np.dtype[Any]
+    """The dtype of indices and of sums of whole numbers: int64 on the CPU, int32 on a GPU."""
 
     # To and from host memory.
 
@@ -62,6 +77,19 @@ class Backend(Protocol):
     def expand(self, x: Array, shape: tuple[int, ...]) -> Array:
         """A read-only view with axes of size 1 repeated and new ones in front."""
 
+    def strides(self, x: Array) -> tuple[int, ...]:
+        """The steps between neighbours along each axis, in elements."""
+
+    def identity(self, x: Array) -> Hashable:
+        """What tells `x` from other views while its memory lives: where it starts, shape, strides, dtype."""
+
+    def index(self, x: Array, index: tuple[Any, ...]) -> Array:
+        """NumPy's indexing by ints, slices, None, one ellipsis, and arrays of this device (bool masks or
+        indices, which are checked). A view without arrays among them, else a copy."""
+
+    def index_assign(self, target: Array, index: tuple[Any, ...], value: Operand) -> None:
+        """Write `value`, broadcast and cast, where `index` selects; ShapeError if it does not fit."""
+
     def copy(self, x: Array, dtype: np.dtype[Any] | None = None) -> Array:
         """A new array without gaps, cast to `dtype` if given (floats truncate, complex numbers lose their
         imaginary part, bool is "not zero")."""
@@ -70,8 +98,7 @@ class Backend(Protocol):
         """`x` if its elements lie in C order without gaps, else such a copy."""
 
     def assign(self, target: Array, value: Operand) -> None:
-        """Write `value`, broadcast and cast, to the elements of `target`, a view that overlaps itself nowhere.
-        The one operator that writes to an array that exists."""
+        """Write `value`, broadcast and cast, to `target`, a view that overlaps itself nowhere."""
 
     def concatenate(self, arrays: Sequence[Array], axis: int) -> Array:
         """Arrays of one dtype, that agree in all other axes, one after the other."""
@@ -171,7 +198,7 @@ class Backend(Protocol):
         result's and agrees with that of `x` outside of `axis`."""
 
     def scatter_add(self, src: Array, axis: int, index: Array, size: int) -> Array:
-        """The gradient of `gather` for an axis of `size`: sums of `src` where indices agree, in their order."""
+        """The gradient of `gather` for an axis of `size`: sums of `src` where indices agree, in order."""
 
     # Random numbers.
 
@@ -183,6 +210,41 @@ class Backend(Protocol):
         """
 
 
+# A module implements the protocol; that type checkers compare only where all of it is there.
+_CPU: Backend = cast(Backend, cpu)
+
+current: ContextVar[Backend | None] = ContextVar("current", default=None)
+"""That of the innermost `with device(...)`: where host arrays are computed and factories put results."""
+
+
 def select() -> Backend:
-    """The backend that runs the current call."""
-    return cpu
+    """The backend that runs a call whose arrays are all host arrays.
+
+    That of the innermost `with device(...)`, else what RSCONV_DEVICE names, else the CPU.
+    """
+    return current.get() or _default()
+
+
+def _default() -> Backend:
+    name = os.environ.get("RSCONV_DEVICE")
+    return named(name) if name else _CPU
+
+
+def backend_of(x: Array) -> Backend:
+    """The backend whose array `x` is."""
+    if isinstance(x, np.ndarray):
+        return _CPU
+    backend: Backend = x.runtime.backend
+    return backend
+
+
+def named(name: str) -> Backend:
+    """The backend of a device: "cpu", "gpu", "gpu:1", or part of a GPU's name.
+
+    Raises DeviceError, with the names there are, for one that is not available.
+    """
+    if name in ("cpu", "cpu:0"):
+        return _CPU
+    from . import gpu
+
+    return gpu.open(name)

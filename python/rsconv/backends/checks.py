@@ -1,13 +1,13 @@
-"""Checks of host arrays that several operators share; `_core` does its own for what it runs in one pass."""
+"""Checks of arrays that several operators share; `_core` does its own for what it runs in one pass."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DtypeError, ShapeError
 
-Array = NDArray[Any]
+Array = Any
+"""An ndarray or an array of a GPU."""
 
 
 def same_dtype(**arrays: Any) -> None:
@@ -30,10 +30,17 @@ def check_out(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any], **inputs
         raise ShapeError(f"out has shape {out.shape}, but the result has shape {tuple(shape)}")
     if out.dtype != dtype.newbyteorder("="):
         raise DtypeError(f"out has dtype {out.dtype.name}, but the result has dtype {dtype.name}")
-    if not out.flags.writeable:
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ArgumentError(f"out of shape {out.shape} is read-only")
     for argument, array in inputs.items():
-        if array is not None and np.may_share_memory(out, array):
+        if array is not None and share_memory(out, array):
             raise ArgumentError(
                 f"out of shape {out.shape} overlaps {argument} of shape {array.shape} in memory"
             )
+
+
+def share_memory(a: Array, b: Array) -> bool:
+    """Whether two arrays may overlap in memory; those on one GPU do if they look at one buffer."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
+    return a.buffer is b.buffer

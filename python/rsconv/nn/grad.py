@@ -11,8 +11,8 @@ Raises ShapeError, ArgumentError or DtypeError, as the convolution does, with th
 from collections.abc import Sequence
 from typing import Any
 
-from .._functional.arrays import ArrayLike, Result, as_arrays, as_result
-from ..backends import Geometry, select
+from .._functional.arrays import ArrayLike, Result, operands
+from ..backends import Geometry
 from ..names import missing_attribute
 
 __all__ = ["conv1d_input", "conv1d_weight", "conv2d_input", "conv2d_weight", "conv3d_input", "conv3d_weight"]
@@ -104,17 +104,19 @@ def as_shape(size: int | Sequence[int]) -> tuple[int, ...]:
 def _input_grad(
     rank: int, size: Any, weight: Any, grad_output: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Result:
-    tensor, (w, grad) = as_arrays(weight, grad_output)
+    call = operands(weight=weight, grad_output=grad_output)
+    w, grad = call.arrays
     geometry = Geometry(rank, as_shape(size), w.shape, None, stride, padding, 0, groups, dilation)
-    return as_result(select().conv_input_grad(geometry, w, grad), tensor)
+    return call.result(call.backend.conv_input_grad(geometry, w, grad))
 
 
 def _weight_grad(
     rank: int, input: Any, size: Any, grad_output: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Result:
-    tensor, (x, grad) = as_arrays(input, grad_output)
+    call = operands(input=input, grad_output=grad_output)
+    x, grad = call.arrays
     geometry = Geometry(rank, x.shape, as_shape(size), None, stride, padding, 0, groups, dilation)
-    return as_result(select().conv_weight_grad(geometry, x, grad), tensor)
+    return call.result(call.backend.conv_weight_grad(geometry, x, grad))
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends import Backend
 from ..tensor import Tensor
 
 __all__ = ["Arguments", "calls", "unwrap"]
@@ -37,12 +38,16 @@ def _rebuilt(container: Any, change: Callable[[Any], Any]) -> Any:
 
 
 class Arguments:
-    """Wraps the ndarrays of one call, without copying; `tensors` and `arrays` say what it has met."""
+    """Wraps the ndarrays of one call, without copying on the CPU, and moves them to `backend`.
 
-    __slots__ = ("_wrapped", "arrays", "tensors")
+    `tensors` and `arrays` say what it has met.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_backend", "_wrapped", "arrays", "tensors")
+
+    def __init__(self, backend: Backend) -> None:
         """Nothing met yet."""
+        self._backend = backend
         self.arrays = self.tensors = False
         self._wrapped: dict[int, Tensor] = {}
 
@@ -57,7 +62,8 @@ class Arguments:
             self.arrays = True
             found = self._wrapped.get(id(value))
             if found is None:
-                found = self._wrapped[id(value)] = Tensor._from_array(value, borrowed=True)
+                found = Tensor._from_array(value, borrowed=True)._on(self._backend)
+                self._wrapped[id(value)] = found
             return found
         elif isinstance(value, (list, tuple, dict)):
             return _rebuilt(value, self.wrap)

@@ -35,9 +35,9 @@ class _Lazy(_ConvNd):
     _plain: ClassVar[type[_ConvNd]]
 
     def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
-        self.weight = UninitializedParameter(dtype=dtype)
+        self.weight = UninitializedParameter(dtype=dtype, device=device)
         if bias:
-            self.bias = UninitializedParameter(dtype=dtype)
+            self.bias = UninitializedParameter(dtype=dtype, device=device)
         else:
             self.register_parameter("bias", None)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+from ..backends import Backend, backend_of, select
 from ..device import placement
 from ..dtypes import Dtype, float16, float32, float64
 from ..errors import DtypeError
@@ -23,8 +24,8 @@ class Module:
     """The base of all layers and networks: subclass it, assign layers and Parameters, define `forward`.
 
     Calling a module runs its `forward`, which always sees Tensors. ndarrays among the arguments are wrapped
-    without a copy and never written. If there are ndarrays and no Tensors, the result is in ndarrays too;
-    within another module's call it stays in Tensors.
+    without a copy and never written; a module on a GPU gets them there. If there are ndarrays and no Tensors,
+    the result is in ndarrays too; within another module's call it stays in Tensors.
     """
 
     training: bool
@@ -62,7 +63,7 @@ class Module:
         """Run the hooks and `forward`. See the class for what becomes of ndarrays."""
         if calls.depth and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
             return self._run(args, kwargs)
-        met = Arguments()
+        met = Arguments(self._backend())
         args, kwargs = met.wrap(args), met.wrap(kwargs)
         calls.depth += 1
         try:
@@ -70,6 +71,15 @@ class Module:
         finally:
             calls.depth -= 1
         return unwrap(result) if met.arrays and not met.tensors and not calls.depth else result
+
+    def _backend(self) -> Backend:
+        """Where the members live, by the first of them; where none are, the current device."""
+        for _, module in self.named_modules():
+            for table in (module._parameters, module._buffers):
+                for member in table.values():
+                    if member is not None:
+                        return backend_of(member._array)
+        return select()
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not self._forward_hooks and not self._forward_pre_hooks:
@@ -358,12 +368,10 @@ class Module:
 
         Raises DeviceError for a device that is not available, DtypeError for a dtype that is neither.
         """
-        _, wanted = placement(args, device, dtype)
-        if wanted is None:
-            return self
-        if wanted.kind not in "fc":
+        place, wanted = placement(args, device, dtype)
+        if wanted is not None and wanted.kind not in "fc":
             raise DtypeError(f"Module.to() takes floating-point and complex dtypes, but got {wanted}")
-        return self._to_dtype(wanted, "fc")
+        return self._apply(lambda t: t.to(device=place, dtype=wanted if t.dtype.kind in "fc" else None))
 
     def cpu(self) -> Self:
         """Move to the CPU."""

@@ -2,9 +2,7 @@
 
 from typing import Any, NoReturn
 
-import numpy as np
-
-from ..dtypes import check_dtype, float32
+from ..creation import empty
 from ..errors import ShapeError
 from ..storage import Storage
 from ..tensor import Parameter
@@ -21,15 +19,15 @@ class UninitializedParameter(Parameter):
 
     __slots__ = ()
 
-    def __init__(self, requires_grad: bool = True, dtype: Any = None) -> None:
+    def __init__(self, requires_grad: bool = True, dtype: Any = None, device: Any = None) -> None:
         """Note the flags."""
-        self._set(np.empty(0, check_dtype(dtype or float32)), Storage())
+        self._set(empty(0, dtype=dtype, device=device)._array, Storage())
         self.requires_grad = requires_grad
 
     def materialize(self, shape: tuple[int, ...]) -> None:
         """Become an uninitialised Parameter of `shape`."""
         self.__class__ = Parameter  # type: ignore[assignment]
-        self._bind(np.empty(shape, self.dtype), Storage())
+        self._bind(empty(*shape, dtype=self.dtype, device=self.device)._array, Storage())
 
     def _unknown(self) -> NoReturn:
         raise ShapeError(

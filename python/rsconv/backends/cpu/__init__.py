@@ -14,10 +14,14 @@ from .conv import (
     pack,
     packed,
 )
+from .elementwise import arg_reduce, elementwise, moments, reduce
+from .indexing import identity, index, index_assign, strides
 from .layout import fold, pad, pad_grad, unfold
+from .matmul import matmul
 from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
 __all__ = [
+    "arg_reduce",
     "assign",
     "concatenate",
     "contiguous",
@@ -27,24 +31,34 @@ __all__ = [
     "conv_weight_grad",
     "copy",
     "download",
+    "elementwise",
     "expand",
     "explain",
     "fold",
     "full",
+    "identity",
+    "index",
+    "index_assign",
+    "index_dtype",
+    "matmul",
+    "moments",
     "name",
     "pack",
     "packed",
     "pad",
     "pad_grad",
     "permute",
+    "reduce",
     "reshape",
     "slice",
+    "strides",
     "unfold",
     "upload",
 ]
 
 Array = NDArray[Any]
 name = "cpu"
+index_dtype = np.dtype(np.int64)
 
 
 def upload(array: Array) -> Array:

@@ -29,7 +29,8 @@ def permute(x: Array, axes: tuple[int, ...]) -> Array:
 
 def slice(x: Array, index: tuple[builtins.slice, ...]) -> Array:
     """A view: one slice for each axis."""
-    return x[(*index, ...)]
+    place: tuple[Any, ...] = (*index, ...)
+    return x[place]
 
 
 def expand(x: Array, shape: tuple[int, ...]) -> Array:

@@ -25,6 +25,7 @@ _MODULES = {
     "unfold": ("unfold", "fold"),
     "windows": ("max_pool", "max_pool_grad", "resample"),
     "pad": ("pad", "pad_grad"),
+    "indexing": ("index", "index_assign", "strides", "identity"),
     "gather": ("gather", "scatter_add"),
     "random": ("dropout",),
 }
@@ -37,6 +38,8 @@ class GpuBackend:
     def __init__(self, runtime: Runtime, name: str) -> None:
         """The operators that run on `runtime`."""
         self.runtime, self.name = runtime, name
+        self.index_dtype = np.dtype(np.int32)
+        runtime.backend = self
 
     def upload(self, array: NDArray[Any]) -> GpuArray:
         """A host array on this device."""

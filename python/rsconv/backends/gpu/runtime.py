@@ -35,6 +35,7 @@ class Runtime:
         """Take a device of wgpu-py."""
         import wgpu
 
+        self.backend: Any = None
         self.adapter = adapter
         self.adapter_class = adapter.kind
         self.device = device
