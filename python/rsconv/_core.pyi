@@ -95,3 +95,6 @@ def render_shader(name: str) -> str:
 
 def shader_variants() -> list[str]:
     """The names of all shader variants."""
+
+def expressions() -> dict[str, tuple[int, int, bool]]:
+    """Every elementwise expression by name: its operands, its constants, and whether it gives a bool."""

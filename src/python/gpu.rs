@@ -1,8 +1,16 @@
 //! Shader texts for the GPU backend.
 
 use super::errors::to_python;
+use crate::expr::table::{self, Gives};
 use crate::gpu::shaders;
 use pyo3::prelude::*;
+use std::collections::HashMap;
+
+/// Every elementwise expression by name: its operands, its constants, and whether it gives a bool.
+#[pyfunction]
+pub(super) fn expressions() -> HashMap<&'static str, (usize, usize, bool)> {
+    table::ops().iter().map(|op| (op.name, (op.arity, op.params, op.gives == Gives::Bool))).collect()
+}
 
 /// The WGSL text of a shader variant, with the entry point `main`.
 #[pyfunction]

@@ -107,7 +107,7 @@ mod _core {
     #[pymodule_export]
     use super::geometry::Geometry;
     #[pymodule_export]
-    use super::gpu::{render_shader, shader_variants};
+    use super::gpu::{expressions, render_shader, shader_variants};
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]

@@ -1,0 +1,285 @@
+"""Views, and the one strided copy: casts, relayouts, assignments, concatenations, fills."""
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .array import GpuArray, dense_strides
+from .strided import (
+    NUMBER,
+    UNITS,
+    Axes,
+    collapse,
+    number_bits,
+    pack_axes,
+    pack_strided,
+    split,
+    strided_order,
+    type_name,
+    vector_units,
+)
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+__all__ = [
+    "assign",
+    "concatenate",
+    "contiguous",
+    "copy",
+    "expand",
+    "full",
+    "permute",
+    "relayout",
+    "reshape",
+    "slice",
+]
+
+_header = struct.Struct("<4I")
+_MOST_PLANS = 4096
+# (variant, words, workgroups) of copies by the layouts of source and target.
+_plans: dict[Any, tuple[str, bytes, tuple[int, int, int]]] = {}
+
+
+# Views.
+
+
+def reshape(x: GpuArray, shape: tuple[int, ...]) -> GpuArray:
+    """The elements in C order in another shape; a view where possible, else a copy."""
+    if shape == x.shape:
+        return x
+    strides = dense_strides(shape) if x.is_contiguous() else _viewed(x.shape, x.strides, shape)
+    if strides is None:
+        x = contiguous(x)
+        strides = dense_strides(shape)
+    return x.view(shape, strides, x.offset)
+
+
+def _viewed(shape: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
+    """Strides under which an array has the shape `new`, or None if no strides give it."""
+    axes = collapse(shape, range(len(shape)), [strides])
+    # Runs of even steps, outermost first; each must be a product of neighbouring new axes.
+    runs = list(zip(axes.sizes[::-1], axes.strides[0][::-1], strict=True))
+    found: list[int] = []
+    for size in new:
+        while runs and runs[0][0] == 1:
+            runs.pop(0)
+        if size == 1:
+            found.append(1)
+            continue
+        if not runs or runs[0][0] % size:
+            return None
+        rest, step = runs[0][0] // size, runs[0][1]
+        found.append(rest * step)
+        runs[0] = (rest, step)
+    return tuple(found)
+
+
+def permute(x: GpuArray, axes: tuple[int, ...]) -> GpuArray:
+    """A view with axis `axes[i]` at place i."""
+    return x.view(tuple([x.shape[i] for i in axes]), tuple([x.strides[i] for i in axes]), x.offset)
+
+
+def slice(x: GpuArray, index: tuple[slice, ...]) -> GpuArray:
+    """A view: one slice for each axis."""
+    shape, strides, offset = [], [], x.offset
+    for part, size, stride in zip(index, x.shape, x.strides, strict=True):
+        start, stop, step = part.indices(size)
+        count = len(range(start, stop, step))
+        shape.append(count)
+        strides.append(stride * step)
+        if count:
+            offset += start * stride
+    return x.view(tuple(shape), tuple(strides), offset)
+
+
+def expand(x: GpuArray, shape: tuple[int, ...]) -> GpuArray:
+    """A read-only view with axes of size 1 repeated and new ones in front."""
+    return x if shape == x.shape else x.view(shape, broadcast_strides(x, shape), x.offset)
+
+
+def broadcast_strides(x: GpuArray, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of `x` as an array of `shape`: 0 where it repeats."""
+    if x.shape == shape:
+        return x.strides
+    new = len(shape) - x.ndim
+    repeated = [
+        0 if own == 1 and size != 1 else stride
+        for own, stride, size in zip(x.shape, x.strides, shape[new:], strict=True)
+    ]
+    return (0,) * new + tuple(repeated)
+
+
+# Copies.
+
+
+def full(runtime: "Runtime", shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> GpuArray:
+    """A new array of one value."""
+    result = runtime.empty(shape, runtime.check_dtype(dtype))
+    _fill(result, value)
+    return result
+
+
+def copy(x: GpuArray, dtype: np.dtype[Any] | None = None) -> GpuArray:
+    """A new array without gaps, cast to `dtype` if given, its axes in memory in the order of those of `x`."""
+    runtime = x.runtime
+    result = runtime.empty(x.shape, x.dtype if dtype is None else runtime.check_dtype(dtype), memory_order(x))
+    _copy(x, result)
+    return result
+
+
+def contiguous(x: GpuArray) -> GpuArray:
+    """`x` if its elements lie in C order without gaps, else such a copy."""
+    return x if x.is_contiguous() else relayout(x, None)
+
+
+def relayout(x: GpuArray, order: tuple[int, ...] | None, inner: int | None = None) -> GpuArray:
+    """A copy whose axes lie in memory as in `order`, outermost first (None: C).
+
+    With `inner`, the innermost axis is lengthened to that size by zeros (the channels of channels-last
+    arrays, say).
+    """
+    axes = tuple(range(x.ndim)) if order is None else order
+    shape = x.shape
+    if inner is not None:
+        shape = (*shape[: axes[-1]], inner, *shape[axes[-1] + 1 :])
+    result = x.runtime.empty(shape, x.dtype, order)
+    _copy(x, result, axes[-1] if shape != x.shape else None)
+    return result
+
+
+def assign(target: GpuArray, value: Any) -> None:
+    """Write `value`, broadcast and cast, to the elements of `target`."""
+    if not isinstance(value, GpuArray):
+        _fill(target, value)
+        return
+    if value.buffer is target.buffer:
+        # No buffer can be input and output of a dispatch.
+        value = copy(value)
+    _copy(expand(value, target.shape), target)
+
+
+def concatenate(arrays: Sequence[GpuArray], axis: int) -> GpuArray:
+    """Arrays of one dtype, that agree in all other axes, one after the other."""
+    first = arrays[0]
+    size = sum(array.shape[axis] for array in arrays)
+    shape = (*first.shape[:axis], size, *first.shape[axis + 1 :])
+    result = first.runtime.empty(shape, first.dtype, memory_order(first))
+    offset = 0
+    for array in arrays:
+        part = result.view(array.shape, result.strides, offset)
+        offset += array.shape[axis] * result.strides[axis]
+        _copy(array, part)
+    return result
+
+
+def memory_order(x: GpuArray) -> tuple[int, ...] | None:
+    """The order of axes for a result that shall lie in memory as `x` does; None is C."""
+    order = x.order()
+    if order is None:
+        repeated = any(step == 0 and size > 1 for step, size in zip(x.strides, x.shape, strict=True))
+        if repeated:
+            return None
+        order = strided_order(x.shape, x.strides)
+    return order
+
+
+def _copy(x: GpuArray, y: GpuArray, longer: int | None = None) -> None:
+    """Write `x` to `y`, of the same shape; the axis `longer` of `y` may have more elements, which become 0."""
+    if y.size == 0:
+        return
+    runtime = x.runtime
+    limit = runtime.max_binding
+    fits = x.buffer.block.size <= limit and y.buffer.block.size <= limit
+    if not fits:
+        _copy_parts(x, y, longer)
+        return
+    key = (x.shape, x.strides, x.offset, x.dtype, y.shape, y.strides, y.offset, y.dtype, longer)
+    plan = _plans.get(key)
+    if plan is None:
+        axes = _axes(x, y, longer)
+        if len(axes.sizes) > 8:
+            _copy_parts(x, y, longer)
+            return
+        inner = None if longer is None else x.shape[longer]
+        plan = _plan(axes, x.offset, y.offset, type_name(x.dtype), type_name(y.dtype), runtime, inner)
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = plan
+    variant, words, groups = plan
+    runtime.dispatch(variant, words, (runtime.bind(x),), (runtime.bind(y),), groups)
+
+
+def _axes(x: GpuArray, y: GpuArray, longer: int | None) -> Axes:
+    order = strided_order(y.shape, y.strides)
+    if longer is not None:
+        # The lengthened axis is the innermost one.
+        order = (*[axis for axis in order if axis != longer], longer)
+    return collapse(y.shape, order, [x.strides, y.strides], keep_inner=longer is not None)
+
+
+def _plan(
+    axes: Axes, first_x: int, first_y: int, source: str, target: str, runtime: "Runtime", inner: int | None
+) -> tuple[str, bytes, tuple[int, int, int]]:
+    kinds = None
+    if inner is None:
+        kinds = vector_units(axes, (first_x, first_y), splat=False, loose_end=False)
+    width = 1 if kinds is None else 4
+    units = -(-axes.sizes[0] // width)
+    for size in axes.sizes[1:]:
+        units *= size
+    limit = 0xFFFFFFFF if inner is None else inner
+    words = b"".join(
+        (
+            _header.pack(units, len(axes.sizes), 0, 0),
+            pack_axes(axes.sizes, width),
+            pack_strided(first_x, UNITS, 0, axes.strides[0], width, limit),
+            pack_strided(first_y, UNITS, 0, axes.strides[1], width),
+        )
+    )
+    mode = "vec4" if width == 4 else "strided"
+    return f"copy_{source}_{target}_{mode}", words, runtime.grid(-(-units // 256))
+
+
+def _copy_parts(x: GpuArray, y: GpuArray, longer: int | None) -> None:
+    runtime = x.runtime
+    if longer is not None:
+        # Zeros and elements apart, so that parts need not know where the elements end.
+        index: list[Any] = [np.s_[:]] * y.ndim
+        index[longer] = np.s_[x.shape[longer] :]
+        _fill(slice(y, tuple(index)), 0)
+        index[longer] = np.s_[: x.shape[longer]]
+        y = slice(y, tuple(index))
+
+    def run(axes: Axes, views: list[GpuArray]) -> None:
+        source, target = runtime.bind(views[0]), runtime.bind(views[1])
+        variant, words, groups = _plan(
+            axes, source.first, target.first, type_name(x.dtype), type_name(y.dtype), runtime, None
+        )
+        runtime.dispatch(variant, words, (source,), (target,), groups)
+
+    split(_axes(x, y, None), (x, y), run)
+
+
+def _fill(y: GpuArray, value: Any) -> None:
+    if y.size == 0:
+        return
+    runtime = y.runtime
+    bits = number_bits(value, y.dtype)
+    variant = "fill_f16" if y.dtype == np.float16 else "fill_u32"
+
+    def run(axes: Axes, views: list[GpuArray]) -> None:
+        target = runtime.bind(views[0])
+        units = views[0].size
+        words = b"".join(
+            (
+                _header.pack(units, len(axes.sizes), 0, 0),
+                pack_axes(axes.sizes, 1),
+                pack_strided(target.first, NUMBER, bits, axes.strides[0], 1),
+            )
+        )
+        runtime.dispatch(variant, words, (), (target,), runtime.grid(-(-units // 256)))
+
+    split(collapse(y.shape, strided_order(y.shape, y.strides), [y.strides]), (y,), run)
