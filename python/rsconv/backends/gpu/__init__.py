@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import transfer
+from . import layout, transfer
 from .adapters import Adapter, adapters, choose
 from .array import Binding, GpuArray
 from .runtime import Runtime
@@ -51,7 +51,7 @@ class GpuBackend:
 
     def full(self, shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> GpuArray:
         """A new array of one value."""
-        return transfer.full(self.runtime, shape, value, np.dtype(dtype))
+        return layout.full(self.runtime, shape, value, np.dtype(dtype))
 
     def __getattr__(self, name: str) -> Any:
         """The function of an operator, from its module."""

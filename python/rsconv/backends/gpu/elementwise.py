@@ -132,8 +132,8 @@ def _result_layout(operands: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int,
     whole = tuple(shape)
     full = [x for x in arrays if x.shape == whole]
     dense = [x for x in full if x.order() is not None]
-    first = (dense or full or [None])[0]
-    return whole, None if first is None else memory_order(first)
+    model = next(iter(dense or full), None)
+    return whole, None if model is None else memory_order(model)
 
 
 def _axes(operands: Sequence[Any], shape: tuple[int, ...], order: tuple[int, ...] | None) -> Axes:
@@ -151,7 +151,7 @@ def _dispatch(
     first: int,
     params: Sequence[float],
 ) -> tuple[str, bytes, int]:
-    """Variant, words and number of workgroups of a loop whose result starts at element `first` of its binding."""
+    """Variant, words and number of workgroups of a loop whose result starts at element `first`."""
     # The result has room behind its end, and parts but the last hold multiples of four elements.
     kinds = vector_units(axes, firsts, splat=True, loose_end=True) if first % 4 == 0 else None
     width = 1 if kinds is None else 4

@@ -1,5 +1,6 @@
 """Views, and the one strided copy: casts, relayouts, assignments, concatenations, fills."""
 
+import builtins
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def permute(x: GpuArray, axes: tuple[int, ...]) -> GpuArray:
     return x.view(tuple([x.shape[i] for i in axes]), tuple([x.strides[i] for i in axes]), x.offset)
 
 
-def slice(x: GpuArray, index: tuple[slice, ...]) -> GpuArray:
+def slice(x: GpuArray, index: tuple[builtins.slice, ...]) -> GpuArray:
     """A view: one slice for each axis."""
     shape, strides, offset = [], [], x.offset
     for part, size, stride in zip(index, x.shape, x.strides, strict=True):
@@ -187,7 +188,7 @@ def memory_order(x: GpuArray) -> tuple[int, ...] | None:
 
 
 def _copy(x: GpuArray, y: GpuArray, longer: int | None = None) -> None:
-    """Write `x` to `y`, of the same shape; the axis `longer` of `y` may have more elements, which become 0."""
+    """Write `x` to `y`, of the same shape, but for zeros behind the end of `x` on the axis `longer`."""
     if y.size == 0:
         return
     runtime = x.runtime

@@ -1,4 +1,4 @@
-"""Dispatches over strided arrays: collapsing axes, units of four elements, and the words of `strided.wgsl`."""
+"""Dispatches over strided arrays: collapsed axes, units of four elements, and the words of strided.wgsl."""
 
 import math
 import struct
@@ -57,7 +57,7 @@ def collapse(
     strides: Sequence[Sequence[int]],
     keep_inner: bool = False,
 ) -> Axes:
-    """Axes of a loop over `shape` in `order` (outermost first), neighbours merged where every array allows it.
+    """Axes of a loop over `shape` in `order` (outermost first), merged where every array allows it.
 
     With `keep_inner`, the innermost axis stays as it is.
     """
@@ -138,8 +138,8 @@ def number_bits(value: Any, dtype: np.dtype[Any]) -> int:
 def split(axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuArray]], None]) -> None:
     """Call `run` for parts of a loop that the device can bind and number, along its outermost axes.
 
-    `arrays` start at the loop's first element; `run` gets views of the part, and raises BindingTooLarge before
-    it dispatches what is too large.
+    `arrays` start at the loop's first element. `run` gets views of the part, and raises BindingTooLarge
+    before it dispatches anything.
     """
     if len(axes.sizes) <= MOST_AXES:
         shape = axes.sizes[::-1]

@@ -10,7 +10,7 @@ from .array import GpuArray, dense_strides
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-__all__ = ["download", "full", "upload"]
+__all__ = ["download", "upload"]
 
 
 def upload(runtime: "Runtime", array: NDArray[Any]) -> GpuArray:
@@ -44,11 +44,6 @@ def download(x: GpuArray) -> NDArray[Any]:
         whole = np.lib.stride_tricks.as_strided(flat[x.offset - low :], x.shape, steps)
     result = np.ascontiguousarray(whole).reshape(x.shape)
     return result.astype(np.bool_) if x.dtype == np.bool_ else result
-
-
-def full(runtime: "Runtime", shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> GpuArray:
-    """A new array of one value."""
-    return upload(runtime, np.full(shape, value, dtype))
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
