@@ -56,8 +56,46 @@ const SHADER_DIR: Knob = Knob {
     description: "folder whose files take the place of the GPU shader templates of the same names (shaders/*.wgsl)",
 };
 
+const DEVICE: Knob = Knob {
+    name: "RSCONV_DEVICE",
+    default: "cpu",
+    description: "device of host arrays and factories outside of `with rsconv.device(..)`: cpu, gpu, gpu:1 or part of a \
+                  GPU's name",
+};
+const ALLOW_SOFTWARE_GPU: Knob = Knob {
+    name: "RSCONV_ALLOW_SOFTWARE_GPU",
+    default: "0",
+    description: "1 lets \"gpu\" mean an adapter that computes on the CPU, such as lavapipe or SwiftShader",
+};
+const REQUIRE_GPU: Knob = Knob {
+    name: "RSCONV_REQUIRE_GPU",
+    default: "0",
+    description: "1 makes the GPU tests fail instead of skip where there is no GPU",
+};
+const GPU_MEMORY_LIMIT: Knob = Knob {
+    name: "RSCONV_GPU_MEMORY_LIMIT",
+    default: "what the driver gives",
+    description: "the most memory to allocate on a GPU: bytes, as in 1500000, 512M or 2G; \
+                  rsconv.gpu.set_memory_limit() overrides it",
+};
+const GPU_DEFAULT_LIMITS: Knob = Knob {
+    name: "RSCONV_GPU_DEFAULT_LIMITS",
+    default: "0",
+    description: "1 opens GPUs with the limits that WebGPU promises everywhere instead of their own, as tests do",
+};
+
 /// All of them, in the order of `rsconv info`.
-pub static KNOBS: &[Knob] = &[ISA, NUM_THREADS, LOG, SHADER_DIR];
+pub static KNOBS: &[Knob] = &[
+    ISA,
+    NUM_THREADS,
+    LOG,
+    DEVICE,
+    ALLOW_SOFTWARE_GPU,
+    REQUIRE_GPU,
+    GPU_MEMORY_LIMIT,
+    GPU_DEFAULT_LIMITS,
+    SHADER_DIR,
+];
 
 /// The name of the instruction set to use; `simd` knows which exist.
 pub fn isa() -> Option<String> {

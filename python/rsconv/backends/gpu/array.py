@@ -1,6 +1,7 @@
 """Arrays on a GPU: strided views of a buffer."""
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +47,10 @@ class Binding:
 
     __slots__ = ("array", "buffer", "bytes", "first", "key", "offset")
 
-    def __init__(self, array: "GpuArray", offset: int, size: int, first: int) -> None:
+    def __init__(self, array: "GpuArray", offset: int, size: int, first: int, key: Hashable) -> None:
         """Bind `size` bytes of the buffer of `array` from byte `offset` on."""
-        self.array = array
-        self.buffer = array.buffer
-        self.offset = offset
-        self.bytes = size
-        self.first = first
-        self.key = (array.buffer.block.uid, offset, size)
+        self.array, self.buffer = array, array.buffer
+        self.offset, self.bytes, self.first, self.key = offset, size, first, key
 
 
 class GpuArray:

@@ -2,9 +2,13 @@
 
 import threading
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ...errors import OutOfMemoryError
+
+if TYPE_CHECKING:
+    from .pipelines import Layout
 
 __all__ = ["SPARE", "Block", "Buffer", "Pool", "size_class"]
 
@@ -12,6 +16,7 @@ SPARE = 16
 """Bytes behind every array, so that a read of a whole vec4 at its end stays inside of the buffer."""
 _EXACT = 32 << 20
 _ALIGN = 256
+_ALWAYS_KEPT = 256 << 20
 
 
 def size_class(size: int) -> int:
@@ -19,30 +24,24 @@ def size_class(size: int) -> int:
 
     Large buffers waste nothing: from 32 MiB on they are as long as needed.
     """
-    step = _ALIGN if size >= _EXACT else max(_ALIGN, 1 << max(size.bit_length() - 3, 0))
+    step = _ALIGN if size >= _EXACT else max(_ALIGN, 1 << (size.bit_length() - 3))
     return -(-size // step) * step
 
 
 class Block:
     """A buffer of the device, lent to one `Buffer` after another.
 
-    `serial` is that of the last batch of commands that uses it; `groups` are the caches and keys of the bind
-    groups that hold it.
+    `serial` is that of the last batch of commands that uses it; `groups` are the bind groups that hold it, by
+    the layout that keeps them and their key there. `pooled` is false for a buffer that someone else made.
     """
 
     __slots__ = ("groups", "pooled", "raw", "serial", "size", "uid")
 
     def __init__(self, raw: Any, size: int, uid: int, pooled: bool = True) -> None:
-        """Take a buffer of the device; not `pooled` are those that someone else made."""
+        """Take a buffer of the device."""
         self.raw, self.size, self.uid, self.pooled = raw, size, uid, pooled
         self.serial = -1
-        self.groups: list[tuple[dict[Any, Any], Any]] = []
-
-    def drop_groups(self) -> None:
-        """Forget the bind groups that hold this buffer."""
-        for cache, key in self.groups:
-            cache.pop(key, None)
-        self.groups.clear()
+        self.groups: set[tuple[Layout, Any]] = set()
 
 
 class Buffer:
@@ -61,55 +60,64 @@ class Buffer:
 
 
 class Pool:
-    """Free blocks by size, last freed first, so that the same calls get the same buffers again."""
+    """Free blocks by size, last freed first, so that the same calls get the same buffers again.
 
-    def __init__(self, device: Any, usage: int, largest: int, limit: int | None) -> None:
-        """A pool for `device`; `largest` is its largest buffer, `limit` what may be allocated in all."""
-        self._device, self._usage, self._largest = device, usage, largest
-        self.limit = limit
-        self.freed: deque[Block] = deque()
+    `in_use`, `pooled` and `peak` count bytes; `created` and `dropped` count buffers.
+    """
+
+    def __init__(self, create: Callable[[int], Any], largest: int, limit: int | None) -> None:
+        """An empty pool of what `create(bytes)` makes.
+
+        `largest` is the device's largest buffer, `limit` the most bytes to allocate in all (None: any).
+        """
+        self._create, self._largest = create, largest
+        self._limit = limit
+        self._freed: deque[Block] = deque()
         self._free: dict[int, list[Block]] = {}
-        # All free blocks, the longest unused first.
+        # All free blocks by uid, the longest unused first.
         self._unused: dict[int, Block] = {}
         self._lock = threading.RLock()
         self._next_uid = 0
-        self.in_use = self.pooled = self.peak = self.created = self.destroyed = 0
+        self.in_use = self.pooled = self.peak = self.created = self.dropped = 0
 
     def take(self, nbytes: int) -> Buffer:
         """A buffer for `nbytes` bytes and `SPARE` more. Its contents are arbitrary.
 
-        Raises OutOfMemoryError if the device has no such buffer, the limit forbids it, or memory is out.
+        Raises OutOfMemoryError if the device has no such buffer or the limit forbids it.
         """
-        needed = nbytes + SPARE
-        size = size_class(needed)
+        size = size_class(nbytes + SPARE)
         if size > self._largest:
-            size = -(-needed // _ALIGN) * _ALIGN
-            if size > self._largest:
-                raise OutOfMemoryError(
-                    f"an array of {nbytes:,} bytes does not fit the device's largest buffer of "
-                    f"{self._largest:,} bytes"
-                )
+            size = self._last_class(nbytes)
         with self._lock:
-            self._collect()
+            if self._freed:
+                self._collect()
             stack = self._free.get(size)
             if stack:
                 block = stack.pop()
                 del self._unused[block.uid]
                 self.pooled -= size
             else:
-                block = self._create(size)
+                block = self._new(size)
             self.in_use += size
             if self.in_use > self.peak:
                 self.peak = self.in_use
-        return Buffer(block, self.freed)
+        return Buffer(block, self._freed)
 
     def adopt(self, raw: Any) -> Buffer:
         """A buffer of the same device that someone else made; it is never pooled."""
         with self._lock:
-            return Buffer(Block(raw, raw.size, self._uid(), pooled=False), self.freed)
+            return Buffer(Block(raw, raw.size, self._uid(), pooled=False), self._freed)
+
+    def set_limit(self, limit: int | None) -> None:
+        """Allocate at most `limit` bytes from now on; None lifts the limit."""
+        with self._lock:
+            self._limit = limit
+            self._collect()
+            if limit is not None:
+                self._shrink(max(0, limit - self.in_use))
 
     def empty_cache(self) -> None:
-        """Destroy all free blocks."""
+        """Let go of all free blocks."""
         with self._lock:
             self._collect()
             self._shrink(0)
@@ -119,42 +127,52 @@ class Pool:
         with self._lock:
             self._collect()
 
+    def _last_class(self, nbytes: int) -> int:
+        size = -(-(nbytes + SPARE) // _ALIGN) * _ALIGN
+        if size > self._largest:
+            raise OutOfMemoryError(
+                f"an array of {nbytes:,} bytes does not fit the device's largest buffer, "
+                f"{self._largest:,} bytes"
+            )
+        return size
+
     def _uid(self) -> int:
         self._next_uid += 1
         return self._next_uid
 
     def _collect(self) -> None:
-        freed = self.freed
+        freed = self._freed
         while freed:
             block = freed.popleft()
             if not block.pooled:
-                block.drop_groups()
+                _drop_groups(block)
                 continue
             self.in_use -= block.size
             self.pooled += block.size
             self._free.setdefault(block.size, []).append(block)
             self._unused[block.uid] = block
-        # What a program once needed at a time, and as much again, may lie about.
-        allowance = 2 * self.peak + (256 << 20)
+        # What a program once needed at a time, and as much again in other sizes, may lie about.
+        allowance = 2 * self.peak + _ALWAYS_KEPT
         if self.pooled > allowance:
             self._shrink(allowance)
 
-    def _create(self, size: int) -> Block:
-        if self.limit is not None and self.in_use + self.pooled + size > self.limit:
-            self._shrink(max(0, self.limit - self.in_use - size))
-            if self.in_use + size > self.limit:
+    def _new(self, size: int) -> Block:
+        limit = self._limit
+        if limit is not None and self.in_use + self.pooled + size > limit:
+            if self.in_use + size > limit:
                 raise OutOfMemoryError(
-                    f"a buffer of {size:,} bytes exceeds the memory limit of {self.limit:,} bytes: "
-                    f"{self.in_use:,} bytes are in use. Free arrays, or raise RSCONV_GPU_MEMORY_LIMIT or "
-                    "rsconv.gpu.set_memory_limit()"
+                    f"a buffer of {size:,} bytes exceeds the limit of {limit:,} bytes on GPU memory: "
+                    f"{self.in_use:,} bytes are in use; free Tensors, or raise rsconv.gpu.set_memory_limit() "
+                    "or RSCONV_GPU_MEMORY_LIMIT"
                 )
+            self._shrink(limit - self.in_use - size)
         try:
-            raw = self._device.create_buffer(size=size, usage=self._usage)
-        except Exception as error:
-            if "memory" not in f"{type(error).__name__} {error}".lower() or not self.pooled:
-                raise
+            raw = self._create(size)
+        except OutOfMemoryError as error:
+            if not self.pooled:
+                raise OutOfMemoryError(f"{error}\n{self.in_use:,} bytes are in use") from error
             self._shrink(0)
-            raw = self._device.create_buffer(size=size, usage=self._usage)
+            raw = self._create(size)
         self.created += 1
         return Block(raw, size, self._uid())
 
@@ -167,6 +185,11 @@ class Pool:
             if not stack:
                 del self._free[block.size]
             self.pooled -= block.size
-            self.destroyed += 1
-            # Not destroyed by name: pending commands may use it, and hold it until they are done.
-            block.drop_groups()
+            self.dropped += 1
+            # Not destroyed by name: commands that are pending may use it, and hold it until they are done.
+            _drop_groups(block)
+
+
+def _drop_groups(block: Block) -> None:
+    for layout, key in tuple(block.groups):
+        layout.drop(key)

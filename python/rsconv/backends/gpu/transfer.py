@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .array import GpuArray, dense_strides
+from .layout import contiguous
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -14,38 +15,36 @@ __all__ = ["download", "upload"]
 
 
 def upload(runtime: "Runtime", array: NDArray[Any]) -> GpuArray:
-    """A host array of any strides on the device, in C order.
+    """A host array on the device: in its own memory order if it has no gaps, else in C order.
 
-    Raises DtypeError for dtypes that a GPU lacks.
+    Raises DtypeError for a dtype that the device lacks, OutOfMemoryError.
     """
     dtype = runtime.check_dtype(array.dtype)
-    result = runtime.empty(array.shape, dtype)
-    if array.size:
-        stored = np.uint32 if dtype == np.bool_ else dtype
-        runtime.write(result, np.ascontiguousarray(array, dtype=stored))
+    order = _dense_order(array)
+    result = runtime.empty(array.shape, dtype, order)
+    stored = np.dtype(np.uint32) if dtype == np.bool_ else dtype
+    in_memory = array if order is None else array.transpose(order)
+    runtime.write(result, np.ascontiguousarray(in_memory, stored))
     return result
 
 
 def download(x: GpuArray) -> NDArray[Any]:
-    """An array of the device, of any strides, as a base ndarray. Waits for it."""
-    if x.size == 0:
-        return np.empty(x.shape, x.dtype)
-    order = x.order()
-    low, high = x.extent()
-    stored = np.dtype(np.uint32) if x.dtype == np.bool_ else x.dtype
-    flat = np.empty(high - low, stored)
-    x.runtime.read(x.buffer, low * x.itemsize, flat)
-    if order is not None:
-        whole = np.lib.stride_tricks.as_strided(
-            flat, x.shape, [stride * stored.itemsize for stride in x.strides], writeable=True
-        )
-    else:
-        steps = [stride * stored.itemsize for stride in x.strides]
-        whole = np.lib.stride_tricks.as_strided(flat[x.offset - low :], x.shape, steps)
-    result = np.ascontiguousarray(whole).reshape(x.shape)
-    return result.astype(np.bool_) if x.dtype == np.bool_ else result
+    """An array of the device, of any strides, as a base ndarray in C order. Waits for it."""
+    x = contiguous(x)
+    result = np.empty(x.shape, x.dtype)
+    x.runtime.read(x.buffer, x.offset * x.itemsize, result)
+    return result
 
 
-def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides in C order."""
-    return dense_strides(shape)
+def _dense_order(array: NDArray[Any]) -> tuple[int, ...] | None:
+    """The axes, outermost first, of an array without gaps in another order than C's; else None."""
+    if array.flags.c_contiguous or array.ndim < 2:
+        return None
+    order = tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+    dense = dense_strides(array.shape, order)
+    item = array.itemsize
+    same = all(
+        length == 1 or stride == step * item
+        for length, stride, step in zip(array.shape, array.strides, dense, strict=True)
+    )
+    return order if same else None
