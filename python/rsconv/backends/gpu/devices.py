@@ -72,7 +72,9 @@ def adopt(device: Any) -> GpuBackend:
         adapter = Adapter(device.adapter)
         known = _opened.get(adapter.identity)
         if known is None:
-            known = _opened[adapter.identity] = GpuBackend(Runtime(device, adapter, _limit()), _device_name(adapter))
+            known = _opened[adapter.identity] = GpuBackend(
+                Runtime(device, adapter, _limit()), _device_name(adapter)
+            )
         elif known.runtime.device is not device:
             raise DeviceError(
                 f"the GPU {adapter.name!r} is in use through another device already: call use_device() "

@@ -38,6 +38,9 @@ class Runtime:
     back, at `synchronize()`, or when it is long. Any thread may call any method.
     """
 
+    backend: "GpuBackend"
+    """Set by the backend that runs on this."""
+
     def __init__(self, device: Any, adapter: Adapter, memory_limit: int | None = None) -> None:
         """Run on `device`, a GPUDevice of wgpu-py."""
         import wgpu
@@ -61,7 +64,6 @@ class Runtime:
         self.downloads = Downloads(self, flags.MAP_READ | flags.COPY_DST)
         self._tables: OrderedDict[Hashable, GpuArray] = OrderedDict()
         self.sentinels: Sentinels | None = None
-        self.backend: GpuBackend | None = None
         # The open batch: `serial` is its number, `_batch` the pipelines it dispatches.
         self.serial = 0
         self._encoder: Any = None
