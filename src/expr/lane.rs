@@ -23,6 +23,8 @@ pub trait Lane:
 
     /// `self * b + c`, rounded once where that is cheap.
     fn fma(self, b: Self, c: Self) -> Self;
+    /// `self * b + c`, rounded once; a GPU may have no way to do that, and round twice.
+    fn fused(self, b: Self, c: Self) -> Self;
     /// Without its sign.
     fn abs(self) -> Self;
     /// The largest whole number that is not larger.
@@ -48,6 +50,8 @@ pub trait Lane:
     fn is_inf(self) -> Self::Mask;
     /// `self < b` for finite numbers.
     fn below(self, b: Self) -> Self::Mask;
+    /// Within these limits; anything for NaN.
+    fn bounded(self, low: f64, high: f64) -> Self;
     /// `a` where the mask holds, else `b`.
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
 
@@ -58,7 +62,7 @@ pub trait Lane:
 
     /// `f(x)`, a function of its own on targets where code has a text.
     #[inline(always)]
-    fn shared(_name: &'static str, x: Self, f: impl FnOnce(Self) -> Self) -> Self {
+    fn shared<const N: usize>(_name: &'static str, x: [Self; N], f: impl FnOnce([Self; N]) -> Self) -> Self {
         f(x)
     }
 
@@ -81,8 +85,50 @@ pub trait Lane:
     /// e to the power of it.
     #[inline(always)]
     fn exp(self) -> Self {
-        Self::shared("exp", self, functions::exp)
+        Self::shared("exp", [self], |[x]| functions::exp(x))
     }
+    /// `exp(self) - 1`, exact near 0.
+    #[inline(always)]
+    fn expm1(self) -> Self {
+        Self::shared("expm1", [self], |[x]| functions::expm1(x))
+    }
+    /// The natural logarithm.
+    #[inline(always)]
+    fn log(self) -> Self {
+        Self::shared("log", [self], |[x]| functions::log(x))
+    }
+    /// `log(1 + self)`, exact near 0.
+    #[inline(always)]
+    fn log1p(self) -> Self {
+        Self::shared("log1p", [self], |[x]| functions::log1p(x))
+    }
+    /// The sine.
+    #[inline(always)]
+    fn sin(self) -> Self {
+        Self::shared("sin", [self], |[x]| functions::sin(x))
+    }
+    /// The cosine.
+    #[inline(always)]
+    fn cos(self) -> Self {
+        Self::shared("cos", [self], |[x]| functions::cos(x))
+    }
+    /// The hyperbolic tangent.
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        Self::shared("tanh", [self], |[x]| functions::tanh(x))
+    }
+    /// The error function.
+    #[inline(always)]
+    fn erf(self) -> Self {
+        Self::shared("erf", [self], |[x]| functions::erf(x))
+    }
+    /// `self` to the power of `b`, with the special cases of IEEE 754's pow.
+    #[inline(always)]
+    fn pow(self, b: Self) -> Self {
+        Self::shared("pow", [self, b], |[a, b]| functions::pow(a, b))
+    }
+    /// The remainder of `self / b` that has the sign of `self`.
+    fn rem(self, b: Self) -> Self;
 }
 
 /// A lane that is a number of the machine.
@@ -253,6 +299,16 @@ macro_rules! lane_methods {
             self.0 < b.0
         }
         #[inline(always)]
+        fn bounded(self, low: f64, high: f64) -> Self {
+            let (low, high) = (low as $t, high as $t);
+            let above = if self.0 > low { self.0 } else { low };
+            Real(if above < high { above } else { high })
+        }
+        #[inline(always)]
+        fn rem(self, b: Self) -> Self {
+            Real(self.0 % b.0)
+        }
+        #[inline(always)]
         fn select(mask: bool, a: Self, b: Self) -> Self {
             if mask { a } else { b }
         }
@@ -273,12 +329,37 @@ macro_rules! lane_methods {
 
 /// Where the machine's own functions are used.
 macro_rules! functions {
-    (f32) => {};
+    (f32) => {
+        #[inline(always)]
+        fn fused(self, b: Self, c: Self) -> Self {
+            // float64 holds products of float32 exactly.
+            Real(if FUSED {
+                self.0.mul_add(b.0, c.0)
+            } else {
+                (f64::from(self.0) * f64::from(b.0) + f64::from(c.0)) as f32
+            })
+        }
+    };
     (f64) => {
         #[inline(always)]
-        fn exp(self) -> Self {
-            Real(self.0.exp())
+        fn fused(self, b: Self, c: Self) -> Self {
+            Real(self.0.mul_add(b.0, c.0))
         }
+        functions!(exp exp, expm1 exp_m1, log ln, log1p ln_1p, sin sin, cos cos, tanh tanh);
+        #[inline(always)]
+        fn erf(self) -> Self {
+            Real(libm::erf(self.0))
+        }
+        #[inline(always)]
+        fn pow(self, b: Self) -> Self {
+            Real(self.0.powf(b.0))
+        }
+    };
+    ($($name:ident $std:ident),*) => {
+        $(#[inline(always)]
+        fn $name(self) -> Self {
+            Real(self.0.$std())
+        })*
     };
 }
 

@@ -49,58 +49,72 @@ const INLINE: usize = 60;
 
 /// Functions that symbols call by name; those that a text calls come before it.
 const HELPERS: &[(&str, &str)] = &[
-    ("is_nan", "fn is_nan(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;\n}\n"),
     (
-        "is_inf",
-        "fn is_inf(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u;\n}\n",
+        "f32_is_nan",
+        "fn f32_is_nan(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;\n}\n",
     ),
     (
-        "order_key",
-        "// Integers in the order of the floats; both zeros are 0.\nfn order_key(x: f32) -> i32 {\n    \
+        "f32_is_inf",
+        "fn f32_is_inf(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u;\n}\n",
+    ),
+    (
+        "f32_order_key",
+        "// Integers in the order of the floats; both zeros are 0.\nfn f32_order_key(x: f32) -> i32 {\n    \
          let size = bitcast<i32>(bitcast<u32>(x) & 0x7fffffffu);\n    \
          return select(size, -size, bitcast<i32>(x) < 0);\n}\n",
     ),
     (
-        "less",
-        "fn less(a: f32, b: f32) -> bool {\n    \
-         return order_key(a) < order_key(b) && !is_nan(a) && !is_nan(b);\n}\n",
+        "f32_less",
+        "fn f32_less(a: f32, b: f32) -> bool {\n    \
+         return f32_order_key(a) < f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
     ),
     (
-        "less_equal",
-        "fn less_equal(a: f32, b: f32) -> bool {\n    \
-         return order_key(a) <= order_key(b) && !is_nan(a) && !is_nan(b);\n}\n",
+        "f32_less_equal",
+        "fn f32_less_equal(a: f32, b: f32) -> bool {\n    \
+         return f32_order_key(a) <= f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
     ),
     (
-        "equals",
-        "fn equals(a: f32, b: f32) -> bool {\n    \
-         return order_key(a) == order_key(b) && !is_nan(a) && !is_nan(b);\n}\n",
+        "f32_equals",
+        "fn f32_equals(a: f32, b: f32) -> bool {\n    \
+         return f32_order_key(a) == f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
     ),
     (
-        "infinity",
-        "// No constant, which compilers refuse.\nfn infinity(x: f32) -> f32 {\n    \
+        "f32_infinity",
+        "// No constant, which compilers refuse.\nfn f32_infinity(x: f32) -> f32 {\n    \
          return bitcast<f32>((bitcast<u32>(x) & 0u) | 0x7f800000u);\n}\n",
     ),
     (
-        "not_a_number",
-        "fn not_a_number(x: f32) -> f32 {\n    return bitcast<f32>((bitcast<u32>(x) & 0u) | 0x7fc00000u);\n}\n",
+        "f32_not_a_number",
+        "fn f32_not_a_number(x: f32) -> f32 {\n    return bitcast<f32>((bitcast<u32>(x) & 0u) | 0x7fc00000u);\n}\n",
     ),
     (
-        "copy_sign",
-        "fn copy_sign(x: f32, sign: f32) -> f32 {\n    \
+        "f32_copy_sign",
+        "fn f32_copy_sign(x: f32, sign: f32) -> f32 {\n    \
          return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(sign) & 0x80000000u));\n}\n",
     ),
     (
-        "power_of_two",
-        "fn power_of_two(n: f32) -> f32 {\n    return bitcast<f32>((i32(n) + 127) << 23u);\n}\n",
+        "f32_remainder",
+        "// Of a / b, with the sign of a; exact for quotients below 2^24.\nfn f32_remainder(a: f32, b: f32) -> f32 {\n    \
+         let size = abs(b);\n    \
+         var r = fma(-trunc(abs(a) / size), size, abs(a));\n    \
+         r = select(r, r + size, r < 0.0f);\n    \
+         r = select(r, r - size, r >= size);\n    \
+         r = select(r, abs(a), f32_less(abs(a), size));\n    \
+         let none = f32_is_nan(a) || f32_is_nan(b) || f32_is_inf(a) || size == 0.0f;\n    \
+         return f32_copy_sign(select(r, f32_not_a_number(a), none), a);\n}\n",
     ),
     (
-        "exponent",
-        "// The nearest power of two below sqrt(2) * x.\nfn exponent(x: f32) -> i32 {\n    \
+        "f32_power_of_two",
+        "fn f32_power_of_two(n: f32) -> f32 {\n    return bitcast<f32>((i32(n) + 127) << 23u);\n}\n",
+    ),
+    (
+        "f32_exponent",
+        "// The nearest power of two below sqrt(2) * x.\nfn f32_exponent(x: f32) -> i32 {\n    \
          return (bitcast<i32>(x) - 0x3f3504f3) >> 23u;\n}\n",
     ),
     (
-        "mantissa",
-        "fn mantissa(x: f32) -> f32 {\n    return bitcast<f32>(bitcast<i32>(x) - (exponent(x) << 23u));\n}\n",
+        "f32_mantissa",
+        "fn f32_mantissa(x: f32) -> f32 {\n    return bitcast<f32>(bitcast<i32>(x) - (f32_exponent(x) << 23u));\n}\n",
     ),
 ];
 
@@ -227,7 +241,10 @@ pub const OPERANDS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Writes an expression down.
 pub(super) fn value<E: Value>() -> Symbol {
-    let (x, p) = arguments(E::ARITY, E::PARAMS);
+    let (mut x, p) = arguments(E::ARITY, E::PARAMS);
+    if E::NAME == "where" {
+        x[0] = Symbol(node("f32({})", &[x[0].0]));
+    }
     E::eval(&x, &p)
 }
 
@@ -259,7 +276,7 @@ pub fn functions(wanted: &[(&str, &str, ShaderType)]) -> Result<String> {
             return Err(Error::Dtype(format!("{name} is not defined for {}", dtype.name())));
         }
         let body = if dtype == ShaderType::F32 {
-            let symbolic = op.symbolic.expect("floats are allowed");
+            let symbolic = op.symbolic.expect("all but integers have a formula");
             WRITER.with_borrow_mut(|writer| {
                 *writer = Writer { helpers: std::mem::take(&mut helpers), scopes: vec![Scope::default()] }
             });
@@ -343,13 +360,16 @@ impl Lane for Symbol {
         Symbol(node(&if value < 0.0 { format!("({text})") } else { text }, &[]))
     }
     fn infinity(self) -> Symbol {
-        Symbol(helper("infinity", &[self.0]))
+        Symbol(helper("f32_infinity", &[self.0]))
     }
     fn nan(self) -> Symbol {
-        Symbol(helper("not_a_number", &[self.0]))
+        Symbol(helper("f32_not_a_number", &[self.0]))
     }
     fn fma(self, b: Symbol, c: Symbol) -> Symbol {
         builtin("fma", &[self.0, b.0, c.0])
+    }
+    fn fused(self, b: Symbol, c: Symbol) -> Symbol {
+        self.fma(b, c)
     }
     fn abs(self) -> Symbol {
         builtin("abs", &[self.0])
@@ -367,50 +387,62 @@ impl Lane for Symbol {
         builtin("sqrt", &[self.0])
     }
     fn copy_sign(self, sign: Symbol) -> Symbol {
-        Symbol(helper("copy_sign", &[self.0, sign.0]))
+        Symbol(helper("f32_copy_sign", &[self.0, sign.0]))
     }
     fn lt(self, b: Symbol) -> Truth {
-        Truth(helper("less", &[self.0, b.0]))
+        Truth(helper("f32_less", &[self.0, b.0]))
     }
     fn le(self, b: Symbol) -> Truth {
-        Truth(helper("less_equal", &[self.0, b.0]))
+        Truth(helper("f32_less_equal", &[self.0, b.0]))
     }
     fn equals(self, b: Symbol) -> Truth {
-        Truth(helper("equals", &[self.0, b.0]))
+        Truth(helper("f32_equals", &[self.0, b.0]))
     }
     fn is_nan(self) -> Truth {
-        Truth(helper("is_nan", &[self.0]))
+        Truth(helper("f32_is_nan", &[self.0]))
     }
     fn is_inf(self) -> Truth {
-        Truth(helper("is_inf", &[self.0]))
+        Truth(helper("f32_is_inf", &[self.0]))
     }
     fn below(self, b: Symbol) -> Truth {
         Truth(node("({} < {})", &[self.0, b.0]))
+    }
+    fn bounded(self, low: f64, high: f64) -> Symbol {
+        let (low, high) = (Symbol::lit(low), Symbol::lit(high));
+        builtin("clamp", &[self.0, low.0, high.0])
+    }
+    fn rem(self, b: Symbol) -> Symbol {
+        Symbol(helper("f32_remainder", &[self.0, b.0]))
     }
     fn select(mask: Truth, a: Symbol, b: Symbol) -> Symbol {
         Symbol(node("select({}, {}, {})", &[b.0, a.0, mask.0]))
     }
     fn pow2(self) -> Symbol {
-        Symbol(helper("power_of_two", &[self.0]))
+        Symbol(helper("f32_power_of_two", &[self.0]))
     }
     fn split(self) -> (Symbol, Symbol) {
-        let e = helper("exponent", &[self.0]);
-        (Symbol(node("f32({})", &[e])), Symbol(helper("mantissa", &[self.0])))
+        let e = helper("f32_exponent", &[self.0]);
+        (Symbol(node("f32({})", &[e])), Symbol(helper("f32_mantissa", &[self.0])))
     }
 
-    fn shared(name: &'static str, x: Symbol, f: impl FnOnce(Symbol) -> Symbol) -> Symbol {
-        let function = format!("math_{name}");
+    fn shared<const N: usize>(
+        name: &'static str,
+        x: [Symbol; N],
+        f: impl FnOnce([Symbol; N]) -> Symbol,
+    ) -> Symbol {
+        let function = format!("f32_{name}");
         let known = WRITER.with_borrow(|writer| writer.helpers.iter().any(|helper| helper.0 == function));
         if !known {
             WRITER.with_borrow_mut(|writer| writer.scopes.push(Scope::default()));
-            let last = f(Symbol(node("x", &[])));
+            let last = f(std::array::from_fn(|i| Symbol(node(OPERANDS[i], &[]))));
+            let arguments: Vec<String> = OPERANDS[..N].iter().map(|name| format!("{name}: f32")).collect();
             WRITER.with_borrow_mut(|writer| {
-                let scope = writer.scopes.pop().expect("it was pushed");
-                let text = format!("fn {function}(x: f32) -> f32 {{\n{}}}\n", scope.body(last.0));
+                let body = writer.scopes.pop().expect("it was pushed").body(last.0);
+                let text = format!("fn {function}({}) -> f32 {{\n{body}}}\n", arguments.join(", "));
                 writer.helpers.push((function.clone(), text));
             });
         }
-        builtin(&function, &[x.0])
+        builtin(&function, &x.map(|x| x.0))
     }
 }
 
@@ -465,7 +497,7 @@ mod tests {
     fn helpers_are_written_once() {
         let text = functions(&[("first", "lt", ShaderType::F32), ("second", "relu", ShaderType::F32)]);
         let text = text.expect("both exist");
-        assert_eq!(text.matches("fn less(").count(), 1);
+        assert_eq!(text.matches("fn f32_less(").count(), 1);
         assert!(text.contains("fn first(a: f32, b: f32) -> u32 {"), "{text}");
         assert!(text.contains("fn second(a: f32) -> f32 {"), "{text}");
     }
