@@ -34,3 +34,21 @@ struct Strided {
         {% endfor %}
     }
 {% endmacro %}
+
+{# `NAME_offset(unit)`: where unit `unit` stands along the axes `params.NAME_size` with `params.NAME_stride`. #}
+{% macro offset(name) %}
+fn {{ name }}_offset(unit: u32) -> u32 {
+    var rest = unit;
+    var sum = 0u;
+    for (var d = 0u; d < params.{{ name }}_ndim; d++) {
+        var c = rest;
+        if (d + 1u < params.{{ name }}_ndim) {
+            let size = params.{{ name }}_size[d >> 2u][d & 3u];
+            rest = rest / size;
+            c -= rest * size;
+        }
+        sum += c * params.{{ name }}_stride[d >> 2u][d & 3u];
+    }
+    return sum;
+}
+{% endmacro %}

@@ -21,7 +21,8 @@ macro_rules! embedded {
 }
 
 /// Every file that a template may include, by name.
-static TEMPLATES: &[(&str, &str)] = embedded!["common.wgsl", "strided.wgsl", "copy.wgsl", "elementwise.wgsl"];
+static TEMPLATES: &[(&str, &str)] =
+    embedded!["common.wgsl", "strided.wgsl", "copy.wgsl", "elementwise.wgsl", "reduce.wgsl", "softmax.wgsl"];
 
 /// One shader: a template and what it is rendered with.
 #[derive(Debug, Clone)]

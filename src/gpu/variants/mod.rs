@@ -5,13 +5,14 @@
 
 mod copy;
 mod elementwise;
+mod reduce;
 
 use super::shaders::Variant;
 use crate::expr::wgsl::ShaderType;
 
 /// The variants of every family.
 pub(super) fn all() -> Vec<Variant> {
-    [copy::variants(), elementwise::variants()].into_iter().flatten().collect()
+    [copy::variants(), elementwise::variants(), reduce::variants()].into_iter().flatten().collect()
 }
 
 /// A type of elements in buffers.
