@@ -16,7 +16,7 @@ LAYERS = [
     {
         *("functional", "_functional", "prepare"),
         *("tensor", "storage", "arithmetic", "operators", "shaping", "conversion", "printing", "creation"),
-        *("dtypes", "device", "names", "random", "autograd"),
+        *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
     },
     {
         "nn",

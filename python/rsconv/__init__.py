@@ -67,6 +67,8 @@ from .shaping import flatten, permute, reshape, squeeze, transpose, unsqueeze
 from .tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
+    from . import gpu
+    from .device_list import devices
     from .io import load, save
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "complex64",
     "complex128",
     "device",
+    "devices",
     "double",
     "dtype",
     "empty",
@@ -104,6 +107,7 @@ __all__ = [
     "functional",
     "get_default_dtype",
     "get_num_threads",
+    "gpu",
     "half",
     "inference_mode",
     "int",
@@ -144,7 +148,7 @@ __all__ = [
 ]
 
 # Names whose modules import more than NumPy: fetched when they are first asked for.
-_LAZY = {"load": ".io", "save": ".io"}
+_LAZY = {"devices": ".device_list", "load": ".io", "save": ".io"}
 
 configure()
 
@@ -154,6 +158,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_LAZY[name], __name__), name)
         globals()[name] = value
         return value
+    if name == "gpu":
+        return importlib.import_module(".gpu", __name__)
     raise missing_attribute(f"module {__name__!r}", name, __all__)
 
 

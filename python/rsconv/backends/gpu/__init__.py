@@ -7,7 +7,7 @@ for each family, that `GpuBackend` collects.
 from .adapters import Adapter, adapters
 from .array import Binding, GpuArray
 from .backend import GpuBackend
-from .devices import adopt, open, opened, reset
+from .devices import adopt, device_name, open, opened, reset
 from .runtime import Runtime
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Runtime",
     "adapters",
     "adopt",
+    "device_name",
     "open",
     "opened",
     "reset",

@@ -10,7 +10,7 @@ from .adapters import Adapter, adapters, choose, known_adapters, software_allowe
 from .backend import GpuBackend
 from .runtime import Runtime
 
-__all__ = ["adopt", "open", "opened", "parse_bytes", "reset"]
+__all__ = ["adopt", "device_name", "open", "opened", "parse_bytes", "reset"]
 
 # What WebGPU promises everywhere, of what matters to kernels; they ask for no more of the latter group.
 _DEFAULT_SIZES = {"max-storage-buffer-binding-size": 128 << 20, "max-buffer-size": 256 << 20}
@@ -52,7 +52,7 @@ def open(name: str = "gpu") -> GpuBackend:
         adapter = choose(name, adapters(), key[1])
         backend = _opened.get(adapter.identity)
         if backend is None:
-            backend = _opened[adapter.identity] = GpuBackend(_start(adapter), _device_name(adapter))
+            backend = _opened[adapter.identity] = GpuBackend(_start(adapter), device_name(adapter))
         _by_name[key] = backend
         return backend
 
@@ -73,7 +73,7 @@ def adopt(device: Any) -> GpuBackend:
         known = _opened.get(adapter.identity)
         if known is None:
             known = _opened[adapter.identity] = GpuBackend(
-                Runtime(device, adapter, _limit()), _device_name(adapter)
+                Runtime(device, adapter, _limit()), device_name(adapter)
             )
         elif known.runtime.device is not device:
             raise DeviceError(
@@ -96,7 +96,7 @@ def reset(backend: GpuBackend) -> None:
         )
 
 
-def _device_name(adapter: Adapter) -> str:
+def device_name(adapter: Adapter) -> str:
     """A name that gives this adapter whenever it is looked up in this process."""
     usable = [each.identity for each in adapters() if software_allowed() or not each.software]
     if adapter.identity not in usable:

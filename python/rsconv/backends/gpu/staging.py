@@ -46,6 +46,10 @@ class Uploads:
             self._runtime.flush()
             self._ring.append((staging, staging.map_async("WRITE")))
 
+    def empty_cache(self) -> None:
+        """Let go of the memory that is kept."""
+        self._ring.clear()
+
     def _mapped(self, size: int) -> Any:
         room = min(_CHUNK, 1 << (size - 1).bit_length())
         if len(self._ring) >= _RING or (self._ring and self._ring[0][0].size >= size):
