@@ -70,10 +70,7 @@ def devices() -> DeviceList:
 
     Software rasterisers are listed, but "gpu" does not mean them unless RSCONV_ALLOW_SOFTWARE_GPU=1.
     """
-    from ._core import info
-
-    isa = info()["isa"]
-    cpu = DeviceEntry("cpu", "CPU", isa, "CPU", "", "", False, None, None, ("float64", "all dtypes"))
+    cpu = DeviceEntry("cpu", "this machine's CPU", "", "CPU", "", "", False, None, None, ("all dtypes",))
     try:
         found = adapters()
     except DeviceError as error:
