@@ -17,6 +17,8 @@ pub trait Element: Copy + Send + Sync + 'static {
     fn narrow(sum: Self::Acc) -> Self;
     /// `widen` for a row; both are equally long.
     fn widen_row(from: &[Self], to: &mut [Self::Acc]);
+    /// `narrow` for a row; both are equally long.
+    fn narrow_row(from: &[Self::Acc], to: &mut [Self]);
     /// Whether arrays hold sums as they are, so that kernels may read and write them in place.
     fn is_acc() -> bool {
         TypeId::of::<Self>() == TypeId::of::<Self::Acc>()
@@ -40,6 +42,10 @@ macro_rules! plain_element {
             fn widen_row(from: &[$t], to: &mut [$t]) {
                 to.copy_from_slice(from);
             }
+            #[inline]
+            fn narrow_row(from: &[$t], to: &mut [$t]) {
+                to.copy_from_slice(from);
+            }
         }
     };
 }
@@ -59,5 +65,8 @@ impl Element for f16 {
     }
     fn widen_row(from: &[f16], to: &mut [f32]) {
         from.convert_to_f32_slice(to);
+    }
+    fn narrow_row(from: &[f32], to: &mut [f16]) {
+        to.convert_from_f32_slice(from);
     }
 }

@@ -1,22 +1,28 @@
 //! Expressions in loops over slices, compiled for each instruction set.
 
+use super::functions::LARGEST_ANGLE;
 use super::lane::{Number, Real};
 use super::table::{Predicate, Value};
 use crate::simd::{Body, Isa};
 
 /// A run of elements: one slice for each operand, the constants, and where the result goes. All slices are equally
 /// long.
-pub(crate) struct Run<'a, T, R> {
-    pub(crate) isa: Isa,
-    pub(crate) x: &'a [&'a [T]],
-    pub(crate) params: &'a [T],
-    pub(crate) out: &'a mut [R],
+pub struct Run<'a, T, R> {
+    /// The instruction set to run on.
+    pub isa: Isa,
+    /// The operands.
+    pub x: &'a [&'a [T]],
+    /// The constants.
+    pub params: &'a [T],
+    /// The result.
+    pub out: &'a mut [R],
 }
 
 /// An expression on elements of type `T`.
-pub(crate) enum Kernel<T: 'static> {
+pub enum Kernel<T: 'static> {
+    /// Gives numbers.
     Value(fn(Run<'_, T, T>)),
-    /// Bools are bytes of 0 and 1.
+    /// Gives bools, bytes of 0 and 1.
     Predicate(fn(Run<'_, T, u8>)),
 }
 
@@ -64,6 +70,23 @@ fn each<N: Number, R>(x: &[&[N::Scalar]], arity: usize, out: &mut [R], f: impl F
     }
 }
 
+/// Sines and cosines of float32 angles that the polynomials' reduction does not reach.
+macro_rules! huge_angles {
+    (f32, $name:expr, $x:expr, $out:expr) => {
+        if matches!($name.as_bytes(), b"sin" | b"cos") {
+            let x: &[f32] = $x;
+            let largest = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
+            if largest > LARGEST_ANGLE {
+                for (x, y) in x.iter().zip($out).filter(|(x, _)| x.is_finite() && x.abs() > LARGEST_ANGLE) {
+                    let angle = f64::from(*x);
+                    *y = if $name == "sin" { angle.sin() } else { angle.cos() } as f32;
+                }
+            }
+        }
+    };
+    (f64, $name:expr, $x:expr, $out:expr) => {};
+}
+
 macro_rules! runners {
     ($t:ident, $value:ident, $predicate:ident) => {
         /// Runs an expression on elements of this type.
@@ -80,6 +103,7 @@ macro_rules! runners {
                         *to = Real::of(from);
                     }
                     each(x, E::ARITY, out, |x: &[Real<$t, FUSED>]| E::eval(x, &p[..E::PARAMS]).get());
+                    huge_angles!($t, E::NAME, x[0], out);
                 }
             }
             run.isa.run(Loop::<E>(run, std::marker::PhantomData))

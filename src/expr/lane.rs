@@ -185,15 +185,21 @@ macro_rules! real {
             }
         }
         impl<const FUSED: bool> Real<$t, FUSED> {
-            /// Adding it leaves no bits for a fraction.
-            const ROUNDER: $t = 1.5 * (1u64 << $mantissa) as $t;
+            /// From here on there are no fractions.
+            const WHOLE: $t = (1u64 << $mantissa) as $t;
+
+            /// The nearest whole number, but for numbers from `WHOLE` on.
+            #[inline(always)]
+            fn near(self) -> $t {
+                let shift = Self::WHOLE.copysign(self.0);
+                (self.0 + shift) - shift
+            }
 
             /// `rounded`, a whole number next to this one, but this one itself if it has no room for a fraction;
             /// the sign of zero is this one's.
             #[inline(always)]
             fn whole(self, rounded: $t) -> Self {
-                let large = !(self.0.abs() < (1u64 << ($mantissa - 1)) as $t);
-                Real(if large { self.0 } else { rounded.copysign(self.0) })
+                Real(if self.0.abs() < Self::WHOLE { rounded.copysign(self.0) } else { self.0 })
             }
         }
         impl<const FUSED: bool> Number for Real<$t, FUSED> {
@@ -247,7 +253,7 @@ macro_rules! lane_methods {
             if FUSED {
                 return Real(self.0.floor());
             }
-            let near = (self.0 + Self::ROUNDER) - Self::ROUNDER;
+            let near = self.near();
             self.whole(if near > self.0 { near - 1.0 } else { near })
         }
         #[inline(always)]
@@ -255,7 +261,7 @@ macro_rules! lane_methods {
             if FUSED {
                 return Real(self.0.round_ties_even());
             }
-            self.whole((self.0 + Self::ROUNDER) - Self::ROUNDER)
+            self.whole(self.near())
         }
         #[inline(always)]
         fn trunc(self) -> Self {
@@ -263,7 +269,7 @@ macro_rules! lane_methods {
                 return Real(self.0.trunc());
             }
             let size = self.0.abs();
-            let near = (size + Self::ROUNDER) - Self::ROUNDER;
+            let near = self.near().abs();
             self.whole(if near > size { near - 1.0 } else { near })
         }
         #[inline(always)]
@@ -314,15 +320,15 @@ macro_rules! lane_methods {
         }
         #[inline(always)]
         fn pow2(self) -> Self {
-            // A whole number plus the rounder has that number in its lowest bits.
-            let n = (self.0 + (Self::ROUNDER + $bias as $t)).to_bits();
+            // A whole number plus this one has that number in its lowest bits.
+            let n = (self.0 + (1.5 * Self::WHOLE + $bias as $t)).to_bits();
             Real($t::from_bits(n << $mantissa))
         }
         #[inline(always)]
         fn split(self) -> (Self, Self) {
             let bits = self.0.to_bits() as $int;
-            let e = (bits - $half_root) >> $mantissa;
-            (Real(e as $t), Real($t::from_bits((bits - (e << $mantissa)) as $bits)))
+            let e = bits.wrapping_sub($half_root) >> $mantissa;
+            (Real(e as $t), Real($t::from_bits(bits.wrapping_sub(e << $mantissa) as $bits)))
         }
     };
 }

@@ -4,7 +4,6 @@
 //! numbers, in loops that the compiler vectorises for each instruction set; [`wgsl`] with symbols that write down
 //! what is done to them. `functions` holds the polynomials behind exp, log, sin and their like.
 
-#[allow(dead_code)]
 pub mod cpu;
 mod functions;
 pub mod lane;

@@ -27,7 +27,6 @@ pub enum Gives {
 }
 
 /// An entry of the table.
-#[allow(dead_code)]
 pub struct Op {
     /// The name that backends use.
     pub name: &'static str,
@@ -85,7 +84,7 @@ const fn name(row: &'static str) -> &'static str {
 /// for what only integers have.
 macro_rules! table {
     ($($name:ident($($x:ident),* $(; $($p:ident),*)?) $kinds:ident $sign:tt $body:expr;)*) => {
-        #[allow(non_camel_case_types)]
+        #[allow(non_camel_case_types, dead_code)]
         mod expressions {
             $(pub(super) struct $name;)*
         }
@@ -352,6 +351,7 @@ table! {
     logical_and(a, b) Any ? a.truth() & b.truth();
     logical_or(a, b) Any ? a.truth() | b.truth();
     logical_xor(a, b) Any ? (a.truth() & !b.truth()) | (b.truth() & !a.truth());
+    bitwise_not(x) Bits ! ();
     bitwise_and(a, b) Bits ! ();
     bitwise_or(a, b) Bits ! ();
     bitwise_xor(a, b) Bits ! ();

@@ -49,7 +49,7 @@ impl Kind {
         Kind::ALL.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
-    fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Kind> {
+    pub(super) fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Kind> {
         let dtype = array.dtype();
         Some(match (dtype.kind(), dtype.itemsize()) {
             (b'f', 2) => Kind::F16,
@@ -150,13 +150,13 @@ impl<'py> Input<'py> {
 }
 
 /// Address of an array's first element; never null.
-fn data(array: &Bound<'_, PyUntypedArray>) -> *mut u8 {
+pub(super) fn data(array: &Bound<'_, PyUntypedArray>) -> *mut u8 {
     // SAFETY: any array has a data pointer, whatever its elements; it is only asked for, not read.
     let data = unsafe { array.cast_unchecked::<PyArrayDyn<u8>>() }.data();
     if data.is_null() { std::ptr::dangling_mut::<u64>().cast() } else { data }
 }
 
-fn is_aligned(array: &Bound<'_, PyUntypedArray>) -> bool {
+pub(super) fn is_aligned(array: &Bound<'_, PyUntypedArray>) -> bool {
     (data(array) as usize).is_multiple_of(array.dtype().itemsize().clamp(1, 8))
 }
 
@@ -182,7 +182,7 @@ impl<'py> Out<'py> {
         inputs: &[(&str, &Input<'py>)],
     ) -> PyResult<Self> {
         let Some(out) = out else {
-            return Ok(Out { array: empty(py, shape, kind)?, copy_to: None });
+            return Ok(Out { array: empty(py, shape, Some(kind))?, copy_to: None });
         };
         let refuse = |error: Error| Err(to_python(py, error));
         if Kind::of(out) != Some(kind) || out.dtype().is_native_byteorder() == Some(false) {
@@ -212,7 +212,7 @@ impl<'py> Out<'py> {
         if out.is_c_contiguous() && is_aligned(out) {
             return Ok(Out { array: out.clone(), copy_to: None });
         }
-        Ok(Out { array: empty(py, shape, kind)?, copy_to: Some(out.clone()) })
+        Ok(Out { array: empty(py, shape, Some(kind))?, copy_to: Some(out.clone()) })
     }
 
     /// The elements, to be written.
@@ -258,7 +258,12 @@ fn extent(array: &Bound<'_, PyUntypedArray>) -> (usize, usize) {
     (low as usize, high as usize)
 }
 
-fn empty<'py>(py: Python<'py>, shape: &[usize], kind: Kind) -> PyResult<Bound<'py, PyUntypedArray>> {
+/// A new dense array of a kind, or of bools.
+pub(super) fn empty<'py>(
+    py: Python<'py>,
+    shape: &[usize],
+    kind: Option<Kind>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
     static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static DTYPES: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let empty = EMPTY.get_or_try_init(py, || {
@@ -266,14 +271,17 @@ fn empty<'py>(py: Python<'py>, shape: &[usize], kind: Kind) -> PyResult<Bound<'p
     })?;
     let dtypes = DTYPES.get_or_try_init(py, || {
         let dtype = py.import("numpy")?.getattr("dtype")?;
-        Kind::ALL.iter().map(|entry| dtype.call1((entry.1,)).map(Bound::unbind)).collect::<PyResult<_>>()
+        let names = Kind::ALL.iter().map(|entry| entry.1).chain(["bool"]);
+        names.map(|name| dtype.call1((name,)).map(Bound::unbind)).collect::<PyResult<_>>()
     })?;
-    let dtype = &dtypes[Kind::ALL.iter().position(|entry| entry.0 == kind).expect("every kind is listed")];
+    let place = Kind::ALL.iter().position(|entry| Some(entry.0) == kind).unwrap_or(Kind::ALL.len());
+    let dtype = &dtypes[place];
     let shape_tuple = pyo3::types::PyTuple::new(py, shape)?;
     match empty.bind(py).call1((shape_tuple, dtype)) {
         Ok(array) => Ok(array.cast_into::<PyUntypedArray>()?),
         Err(error) if error.is_instance_of::<PyMemoryError>(py) => {
-            let bytes = shape.iter().map(|&n| n as u128).product::<u128>() * kind.size() as u128;
+            let bytes =
+                shape.iter().map(|&n| n as u128).product::<u128>() * kind.map_or(1, Kind::size) as u128;
             Err(PyMemoryError::new_err(format!(
                 "cannot allocate {bytes} bytes for a result of shape {shape:?}"
             )))

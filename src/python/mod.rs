@@ -7,10 +7,12 @@
 
 mod array;
 mod call;
+mod elementwise;
 mod errors;
 mod geometry;
 mod gpu;
 mod ops;
+mod strided;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -104,6 +106,8 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::elementwise::elementwise;
     #[pymodule_export]
     use super::geometry::Geometry;
     #[pymodule_export]

@@ -14,10 +14,11 @@ from .conv import (
     pack,
     packed,
 )
-from .elementwise import arg_reduce, elementwise, moments, reduce
+from .elementwise import elementwise
 from .indexing import identity, index, index_assign, strides
 from .layout import fold, pad, pad_grad, unfold
 from .matmul import matmul
+from .reduction import arg_reduce, moments, reduce
 from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
 __all__ = [

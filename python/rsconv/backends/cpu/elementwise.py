@@ -1,4 +1,4 @@
-"""Elementwise operations and reductions on the CPU."""
+"""Elementwise expressions on the CPU: floats in `_core`, the rest by NumPy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,27 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import _core
 from . import by_numpy
 
-__all__ = ["arg_reduce", "elementwise", "moments", "reduce"]
+__all__ = ["elementwise"]
 
 Array = NDArray[Any]
 
 
 def elementwise(op: str, operands: Sequence[Any], params: Sequence[float] = ()) -> Array:
-    """Apply an operation of the table; see `rsconv.backends.Backend`."""
-    if op == "relu":
-        op, operands = "maximum", (*operands, 0)
+    """Apply an expression of the table to operands that broadcast; see `rsconv.backends.Backend`.
+
+    Raises DtypeError for what the expression is not defined for.
+    """
+    # The condition of `where` comes first and may be the only array.
+    for operand in reversed(operands):
+        if isinstance(operand, np.ndarray):
+            if operand.dtype.char in "efd":
+                return _core.elementwise(op, operands, params)
+            break
     return by_numpy.elementwise(op, operands, params)
-
-
-def reduce(op: str, x: Array, axes: tuple[int, ...]) -> Array:
-    """Reduce over `axes`; see `rsconv.backends.Backend`."""
-    if x.dtype == np.float16:
-        return by_numpy.reduce(op, x.astype(np.float32), axes).astype(
-            bool if op in ("any", "all") else x.dtype
-        )
-    return by_numpy.reduce(op, x, axes)
-
-
-arg_reduce, moments = by_numpy.arg_reduce, by_numpy.moments

@@ -30,7 +30,8 @@ def permute(x: Array, axes: tuple[int, ...]) -> Array:
 def slice(x: Array, index: tuple[builtins.slice, ...]) -> Array:
     """A view: one slice for each axis."""
     place: tuple[Any, ...] = (*index, ...)
-    return x[place]
+    view: Array = x[place]
+    return view
 
 
 def expand(x: Array, shape: tuple[int, ...]) -> Array:

@@ -1,0 +1,280 @@
+//! Expressions of the table on views that broadcast.
+//!
+//! The output is dense, in some order of the axes. It is cut into blocks that the first-level cache holds with all
+//! operands; an operand that lies otherwise (strided, repeated, float16, bool) is brought into a block of scratch.
+
+use super::strided::{View, collapse, runs};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::expr::cpu::{Kernel, MAX_ARITY, Run};
+use crate::expr::table::{Gives, Op};
+use crate::simd::{Float, Isa};
+use crate::threads::{self, Interrupt};
+use crate::view::Output;
+
+/// Elements of a block.
+const BLOCK: usize = 1024;
+/// Elements of a task: some ten microseconds.
+const TASK: usize = 32 * BLOCK;
+
+/// An operand; views have strides for every axis of the output.
+pub enum Operand<'a, E> {
+    /// Numbers.
+    Elements(View<'a, E>),
+    /// Bools, bytes of 0 and 1: a condition.
+    Bools(View<'a, u8>),
+    /// One number for all.
+    Number(f64),
+}
+
+/// Where the result goes.
+pub enum Target<'a, E> {
+    /// Numbers.
+    Elements(&'a mut [E]),
+    /// Bools, bytes of 0 and 1.
+    Bools(&'a mut [u8]),
+}
+
+/// A type that expressions are compiled for.
+pub trait Computed: Float {
+    /// The kernel of an expression, if it has one for floats.
+    fn kernel(op: &Op) -> Option<Kernel<Self>>;
+    /// The nearest number of this type.
+    fn nearest(value: f64) -> Self;
+}
+impl Computed for f32 {
+    fn kernel(op: &Op) -> Option<Kernel<f32>> {
+        op.f32
+    }
+    fn nearest(value: f64) -> f32 {
+        value as f32
+    }
+}
+impl Computed for f64 {
+    fn kernel(op: &Op) -> Option<Kernel<f64>> {
+        op.f64
+    }
+    fn nearest(value: f64) -> f64 {
+        value
+    }
+}
+
+/// How a task finds the blocks of an operand.
+enum Source<'a, E: Element> {
+    /// Where the output's elements are, in the type of computation.
+    Same(&'a [E::Acc]),
+    /// The same for all.
+    Constant(E::Acc),
+    /// In any strides.
+    Elements(View<'a, E>, Vec<isize>),
+    Bools(View<'a, u8>, Vec<isize>),
+}
+
+/// Computes `op` for all places of an output of shape `shape`, whose axes are in its memory order.
+///
+/// # Errors
+/// [`Error::Argument`] unless the operands and constants are as many as the expression has, [`Error::Dtype`] if it
+/// has no meaning for floats or its result has another type than the target, [`Error::Interrupted`].
+pub fn run<E: Element>(
+    op: &Op,
+    shape: &[usize],
+    operands: Vec<Operand<'_, E>>,
+    params: &[f64],
+    target: Target<'_, E>,
+    threads: usize,
+    interrupt: &dyn Interrupt,
+) -> Result<()>
+where
+    E::Acc: Computed,
+{
+    if operands.len() != op.arity || params.len() != op.params {
+        return Err(Error::Argument(format!(
+            "{} takes {} operands and {} constants, but got {} and {}",
+            op.name,
+            op.arity,
+            op.params,
+            operands.len(),
+            params.len()
+        )));
+    }
+    let Some(kernel) = E::Acc::kernel(op) else {
+        return Err(Error::Dtype(format!("{} is not defined for {}", op.name, E::NAME)));
+    };
+    let params: Vec<E::Acc> = params.iter().map(|&value| E::Acc::nearest(value)).collect();
+    let total: usize = shape.iter().product();
+    let (dims, sources) = plan(shape, operands);
+    let isa = Isa::current()?;
+    let job = Job { dims: &dims, sources: &sources, params: &params };
+    let tasks = total.div_ceil(TASK);
+    let range = |task: usize| (task * TASK, total.min((task + 1) * TASK));
+    match (kernel, target) {
+        (Kernel::Value(kernel), Target::Elements(out)) => {
+            assert_eq!(out.len(), total, "the output has the shape's size");
+            let out = Output::new(out);
+            let direct = out.as_accumulator();
+            threads::run(tasks, threads, interrupt, &|task| {
+                let (from, to) = range(task);
+                match &direct {
+                    Some(out) => job.run(from, to, |at, x| {
+                        let out = out.run(at, x[0].len());
+                        kernel(Run { isa, x, params: job.params, out });
+                    }),
+                    None => {
+                        let mut sums = [E::Acc::default(); BLOCK];
+                        job.run(from, to, |at, x| {
+                            let n = x[0].len();
+                            kernel(Run { isa, x, params: job.params, out: &mut sums[..n] });
+                            E::narrow_row(&sums[..n], out.run(at, n));
+                        });
+                    }
+                }
+            })
+        }
+        (Kernel::Predicate(kernel), Target::Bools(out)) => {
+            assert_eq!(out.len(), total, "the output has the shape's size");
+            let out = Output::new(out);
+            threads::run(tasks, threads, interrupt, &|task| {
+                let (from, to) = range(task);
+                job.run(from, to, |at, x| {
+                    kernel(Run { isa, x, params: job.params, out: out.run(at, x[0].len()) });
+                });
+            })
+        }
+        _ => {
+            let gives = if op.gives == Gives::Bool { "bool" } else { E::NAME };
+            Err(Error::Dtype(format!("{} of {} gives {gives}", op.name, E::NAME)))
+        }
+    }
+}
+
+/// The fewest axes that all operands can be walked along, and the operands in them.
+fn plan<'a, E: Element>(shape: &[usize], operands: Vec<Operand<'a, E>>) -> (Vec<usize>, Vec<Source<'a, E>>)
+where
+    E::Acc: Computed,
+{
+    let strides: Vec<&[isize]> = operands
+        .iter()
+        .filter_map(|operand| match operand {
+            Operand::Elements(view) => Some(&view.strides[..]),
+            Operand::Bools(view) => Some(&view.strides[..]),
+            Operand::Number(_) => None,
+        })
+        .collect();
+    // The output, which is dense, is an operand too.
+    let mut dense = vec![1isize; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        dense[axis - 1] = dense[axis] * shape[axis].max(1) as isize;
+    }
+    let all: Vec<&[isize]> = strides.iter().copied().chain([&dense[..]]).collect();
+    let (dims, joined, _) = collapse(shape, &all, &vec![false; shape.len()]);
+    let total: usize = dims.iter().product();
+    let mut joined = joined.into_iter();
+    let sources = operands
+        .into_iter()
+        .map(|operand| match operand {
+            Operand::Number(value) => Source::Constant(E::Acc::nearest(value)),
+            Operand::Bools(view) => Source::Bools(view, joined.next().expect("every view has strides")),
+            Operand::Elements(view) => {
+                let strides = joined.next().expect("every view has strides");
+                if strides.iter().all(|&stride| stride == 0) && total > 0 {
+                    return Source::Constant(view.data[view.start].widen());
+                }
+                if strides == [1]
+                    && let Some(data) = crate::view::as_accumulators(view.data)
+                {
+                    return Source::Same(&data[view.start..]);
+                }
+                Source::Elements(view, strides)
+            }
+        })
+        .collect();
+    (dims, sources)
+}
+
+/// What the tasks of a call have in common.
+struct Job<'a, E: Element> {
+    dims: &'a [usize],
+    sources: &'a [Source<'a, E>],
+    params: &'a [E::Acc],
+}
+
+impl<E: Element> Job<'_, E> {
+    /// Calls `f(at, operands)` for the blocks of the places `from..to`.
+    fn run(&self, from: usize, to: usize, mut f: impl FnMut(usize, &[&[E::Acc]])) {
+        let mut scratch = [[E::Acc::default(); BLOCK]; MAX_ARITY];
+        for (block, source) in scratch.iter_mut().zip(self.sources) {
+            if let Source::Constant(value) = source {
+                block.fill(*value);
+            }
+        }
+        for at in (from..to).step_by(BLOCK) {
+            let n = BLOCK.min(to - at);
+            let mut x: [&[E::Acc]; MAX_ARITY] = [&[]; MAX_ARITY];
+            for ((x, block), source) in x.iter_mut().zip(&mut scratch).zip(self.sources) {
+                *x = match source {
+                    Source::Same(data) => &data[at..at + n],
+                    Source::Constant(_) => &block[..n],
+                    Source::Elements(view, strides) => bring(view, self.dims, strides, at, &mut block[..n]),
+                    Source::Bools(view, strides) => {
+                        bring_bools::<E>(view, self.dims, strides, at, &mut block[..n]);
+                        &block[..n]
+                    }
+                };
+            }
+            f(at, &x[..self.sources.len()]);
+        }
+    }
+}
+
+/// The elements of the places from `at` on: where they are if they lie so, else in `block`.
+fn bring<'a, E: Element>(
+    view: &'a View<'_, E>,
+    dims: &[usize],
+    strides: &[isize],
+    at: usize,
+    block: &'a mut [E::Acc],
+) -> &'a [E::Acc] {
+    let n = block.len();
+    let step = strides[strides.len() - 1];
+    if step == 1
+        && let row = dims[dims.len() - 1]
+        && at % row + n <= row
+        && let Some(data) = crate::view::as_accumulators(view.data)
+    {
+        let mut from = 0;
+        runs(dims, strides, at, n, |_, offset, _| from = view.position(offset));
+        return &data[from..from + n];
+    }
+    runs(dims, strides, at, n, |to, offset, len| {
+        let (from, to) = (view.position(offset), &mut block[to..to + len]);
+        match step {
+            0 => to.fill(view.data[from].widen()),
+            1 => E::widen_row(&view.data[from..from + len], to),
+            _ => {
+                for (i, to) in to.iter_mut().enumerate() {
+                    *to = view.data[from.wrapping_add_signed(i as isize * step)].widen();
+                }
+            }
+        }
+    });
+    block
+}
+
+/// Bools as numbers.
+fn bring_bools<E: Element>(
+    view: &View<'_, u8>,
+    dims: &[usize],
+    strides: &[isize],
+    at: usize,
+    block: &mut [E::Acc],
+) {
+    let step = strides[strides.len() - 1];
+    let (zero, one) = (E::Acc::default(), E::Acc::ONE);
+    runs(dims, strides, at, block.len(), |to, offset, len| {
+        let from = view.position(offset);
+        for (i, to) in block[to..to + len].iter_mut().enumerate() {
+            let holds = view.data[from.wrapping_add_signed(i as isize * step)] != 0;
+            *to = if holds { one } else { zero };
+        }
+    });
+}

@@ -1,0 +1,125 @@
+//! Elementwise expressions and reductions.
+
+use super::array::{Kind, Stored};
+use super::call;
+use super::errors::to_python;
+use super::strided::{Fresh, Strided, broadcast};
+use crate::element::Element;
+use crate::error::Error;
+use crate::expr::table::{self, Gives, Op};
+use crate::ops::elementwise::{self as core, Computed, Operand, Target};
+use crate::ops::strided::memory_order;
+use crate::threads;
+use half::f16;
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+
+/// Runs `$body` with `$t` as a floating-point kind's type.
+macro_rules! by_float {
+    ($kind:expr, $t:ident => $body:expr) => {
+        match $kind {
+            Kind::F16 => {
+                type $t = f16;
+                $body
+            }
+            Kind::F32 => {
+                type $t = f32;
+                $body
+            }
+            Kind::F64 => {
+                type $t = f64;
+                $body
+            }
+            _ => unreachable!("a strided array holds floats or bools"),
+        }
+    };
+}
+
+/// An operand as Python gives it.
+enum Given<'py> {
+    Array(Strided<'py>),
+    Number(f64),
+}
+
+/// An expression of the table on floats that broadcast.
+#[pyfunction]
+pub(super) fn elementwise<'py>(
+    py: Python<'py>,
+    op: &str,
+    operands: Vec<Bound<'py, PyAny>>,
+    params: Vec<f64>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let refuse = |error: Error| to_python(py, error);
+    let Some(entry) = table::find(op) else {
+        return Err(refuse(Error::Argument(format!("there is no elementwise expression named '{op}'"))));
+    };
+    let given: Vec<Given<'py>> = operands
+        .iter()
+        .enumerate()
+        .map(|(i, operand)| match operand.cast::<PyUntypedArray>() {
+            Ok(array) => Ok(Given::Array(Strided::new(&format!("operand {i} of {op}"), array)?)),
+            Err(_) => Ok(Given::Number(operand.extract()?)),
+        })
+        .collect::<PyResult<_>>()?;
+    let arrays: Vec<&Strided<'py>> = given
+        .iter()
+        .filter_map(|given| match given {
+            Given::Array(array) => Some(array),
+            Given::Number(_) => None,
+        })
+        .collect();
+    let mut kinds = arrays.iter().filter_map(|array| array.kind);
+    let Some(kind) = kinds.next() else {
+        return Err(refuse(Error::Dtype(format!("{op} needs an array of floats among its operands"))));
+    };
+    if let Some(other) = kinds.find(|&other| other != kind) {
+        let text = format!("operands of {op} have types {} and {}", kind.name(), other.name());
+        return Err(refuse(Error::Dtype(text)));
+    }
+    let shape = broadcast(py, &arrays)?;
+    // The memory order of the first operand that has all elements.
+    let all = |array: &&&Strided<'_>| {
+        array.shape() == shape
+            && array.shape().iter().zip(array.strides()).all(|(&size, &stride)| size == 1 || stride != 0)
+    };
+    let order = match arrays.iter().find(all) {
+        Some(array) => memory_order(&shape, array.strides()),
+        None => (0..shape.len()).collect(),
+    };
+    by_float!(kind, E => compute::<E>(py, entry, &given, &params, &shape, order, kind))
+}
+
+fn compute<'py, E: Element + Stored>(
+    py: Python<'py>,
+    op: &Op,
+    given: &[Given<'py>],
+    params: &[f64],
+    shape: &[usize],
+    order: Vec<usize>,
+    kind: Kind,
+) -> PyResult<Bound<'py, PyUntypedArray>>
+where
+    E::Acc: Computed,
+{
+    let permuted: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
+    let operands = given
+        .iter()
+        .map(|given| match given {
+            Given::Number(value) => Operand::Number(*value),
+            Given::Array(array) => {
+                let strides = array.strides_in(shape);
+                let strides = order.iter().map(|&axis| strides[axis]).collect();
+                match array.kind {
+                    None => Operand::Bools(array.bools(strides)),
+                    Some(_) => Operand::Elements(array.view::<E>(strides)),
+                }
+            }
+        })
+        .collect();
+    let bools = op.gives == Gives::Bool;
+    let mut out = Fresh::new(py, shape, order, (!bools).then_some(kind))?;
+    let target = if bools { Target::Bools(out.slice()) } else { Target::Elements(out.slice::<E>()) };
+    let threads = threads::num_threads();
+    call::run(py, |signals| core::run(op, &permuted, operands, params, target, threads, signals))?;
+    out.finish()
+}
