@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rsconv.demo import DemoError, run_demo
 
     try:
-        run_demo(options.photo, options.out)
+        run_demo(options.photo, options.out, device=options.device)
     except DemoError as error:
         print(f"rsconv demo: error: {error}", file=sys.stderr)
         return 2
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--out", type=Path, default=Path("rsconv-demo.png"), metavar="FILE.png", help="default: %(default)s"
+    )
+    demo.add_argument(
+        "--device", metavar="NAME", help='where rsconv computes: "cpu", "gpu", "gpu:1" or part of a GPU\'s name'
     )
     return parser
 

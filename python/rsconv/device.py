@@ -61,6 +61,11 @@ class device:
         """Return to the device before."""
         backends.current.reset(self._entered.pop())
 
+    @property
+    def name(self) -> str:
+        """What the device calls itself: "cpu", or the name of a GPU."""
+        return "cpu" if self.type == "cpu" else str(self._backend.runtime.adapter.name)
+
     def __str__(self) -> str:
         """The name, such as `cpu` or `gpu:0`."""
         return self.type if self.index is None else f"{self.type}:{self.index}"

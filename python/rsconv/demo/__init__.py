@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rsconv
+from rsconv.backends import select
 
 if TYPE_CHECKING:
     from .filters import Array
@@ -23,14 +24,17 @@ class DemoError(Exception):
     """What the person at the keyboard can put right: the message is one line that says how."""
 
 
-def run_demo(photo: Path | None, out: Path, say: Callable[[str], None] = print) -> None:
+def run_demo(
+    photo: Path | None, out: Path, say: Callable[[str], None] = print, device: str | None = None
+) -> None:
     """Filter `photo` (default: one that matplotlib ships), write the picture `out`, `say` the table by lines.
 
-    Photographs with more than 1024 pixels on a side are reduced to that first.
+    rsconv computes on `device` (default: the CPU, or what RSCONV_DEVICE names). Photographs with more than 1024 pixels on a side are reduced to that first.
 
     Raises:
         DemoError: the photograph cannot be read, is not an image or has fewer than 64 pixels on a side; `out`
-            is not a `.png` or cannot be written; a package of the demo extra is missing.
+            is not a `.png` or cannot be written; a package of the demo extra is missing; the device is not
+            available.
         InternalError: a result differs from NumPy's and SciPy's by more than rounding.
     """
     try:
@@ -39,13 +43,17 @@ def run_demo(photo: Path | None, out: Path, say: Callable[[str], None] = print) 
         _check_out(out)
         path = photo or _default_photo()
         image = _read(path)
-        todo = steps.steps(image)
+        with rsconv.device(device or select().name) as place:
+            todo = steps.steps(image)
+    except rsconv.DeviceError as error:
+        raise DemoError(str(error)) from error
     except ModuleNotFoundError as error:
         raise DemoError(f"the demo needs {error.name}: pip install 'rsconv[demo]'") from error
 
     info = rsconv._core.info()
     threads = "1 thread" if info["threads"] == 1 else f"{info['threads']} threads"
-    say(f"rsconv {info['version']} on {info['isa']}, {threads}; {path.name}, {_size(image.shape)}\n")
+    where = f"{info['isa']}, {threads}" if place.type == "cpu" else f"{place.name} ({place})"
+    say(f"rsconv {info['version']} on {where}; {path.name}, {_size(image.shape)}\n")
     say(_row("step", "input", "output", "rsconv", "SciPy", "speed-up", "differs by"))
     results = []
     for step in todo:

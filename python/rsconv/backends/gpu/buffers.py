@@ -73,6 +73,9 @@ class Pool:
         self._create, self._largest = create, largest
         self._limit = limit
         self._freed: deque[Block] = deque()
+        # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle holds,
+        # and must not get at the raw buffer of a block that `Buffer.__del__` is about to give back.
+        self._blocks: dict[int, Block] = {}
         self._free: dict[int, list[Block]] = {}
         # All free blocks by uid, the longest unused first.
         self._unused: dict[int, Block] = {}
@@ -106,7 +109,7 @@ class Pool:
     def adopt(self, raw: Any) -> Buffer:
         """A buffer of the same device that someone else made; it is never pooled."""
         with self._lock:
-            return Buffer(Block(raw, raw.size, self._uid(), pooled=False), self._freed)
+            return Buffer(self._kept(Block(raw, raw.size, self._uid(), pooled=False)), self._freed)
 
     def set_limit(self, limit: int | None) -> None:
         """Allocate at most `limit` bytes from now on; None lifts the limit."""
@@ -146,6 +149,7 @@ class Pool:
             block = freed.popleft()
             if not block.pooled:
                 _drop_groups(block)
+                del self._blocks[block.uid]
                 continue
             self.in_use -= block.size
             self.pooled += block.size
@@ -174,12 +178,17 @@ class Pool:
             self._shrink(0)
             raw = self._create(size)
         self.created += 1
-        return Block(raw, size, self._uid())
+        return self._kept(Block(raw, size, self._uid()))
+
+    def _kept(self, block: Block) -> Block:
+        self._blocks[block.uid] = block
+        return block
 
     def _shrink(self, allowance: int) -> None:
         """Let go of the blocks that were unused the longest until at most `allowance` free bytes remain."""
         while self.pooled > allowance:
             block = self._unused.pop(next(iter(self._unused)))
+            del self._blocks[block.uid]
             stack = self._free[block.size]
             stack.remove(block)
             if not stack:
