@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("rsconv-demo.png"), metavar="FILE.png", help="default: %(default)s"
     )
     demo.add_argument(
-        "--device", metavar="NAME", help='where rsconv computes: "cpu", "gpu", "gpu:1" or part of a GPU\'s name'
+        "--device", metavar="NAME", help='where to compute: "cpu", "gpu", "gpu:1" or part of a GPU\'s name'
     )
     return parser
 

@@ -29,7 +29,8 @@ def run_demo(
 ) -> None:
     """Filter `photo` (default: one that matplotlib ships), write the picture `out`, `say` the table by lines.
 
-    rsconv computes on `device` (default: the CPU, or what RSCONV_DEVICE names). Photographs with more than 1024 pixels on a side are reduced to that first.
+    rsconv computes on `device` (default: the CPU, or what RSCONV_DEVICE names). Photographs with more than
+    1024 pixels on a side are reduced to that first.
 
     Raises:
         DemoError: the photograph cannot be read, is not an image or has fewer than 64 pixels on a side; `out`

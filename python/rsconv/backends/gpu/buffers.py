@@ -73,8 +73,8 @@ class Pool:
         self._create, self._largest = create, largest
         self._limit = limit
         self._freed: deque[Block] = deque()
-        # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle holds,
-        # and must not get at the raw buffer of a block that `Buffer.__del__` is about to give back.
+        # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle
+        # holds, and must not get at the raw buffer of a block that `Buffer.__del__` is about to give back.
         self._blocks: dict[int, Block] = {}
         self._free: dict[int, list[Block]] = {}
         # All free blocks by uid, the longest unused first.
