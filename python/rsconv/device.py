@@ -64,7 +64,7 @@ class device:
     @property
     def name(self) -> str:
         """What the device calls itself: "cpu", or the name of a GPU."""
-        return "cpu" if self.type == "cpu" else str(self._backend.runtime.adapter.name)
+        return self._backend.hardware
 
     def __str__(self) -> str:
         """The name, such as `cpu` or `gpu:0`."""

@@ -48,6 +48,8 @@ class Backend(Protocol):
     """One device's operators. Axes are not negative and not repeated; shapes have no -1."""
 
     name: str
+    hardware: str
+    """What the device calls itself: the adapter's name of a GPU, "cpu"."""
     index_dtype: np.dtype[Any]
     """The dtype of indices and of sums of whole numbers: int64 on the CPU, int32 on a GPU."""
 

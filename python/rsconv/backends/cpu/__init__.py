@@ -37,6 +37,7 @@ __all__ = [
     "explain",
     "fold",
     "full",
+    "hardware",
     "identity",
     "index",
     "index_assign",
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-name = "cpu"
+name = hardware = "cpu"
 index_dtype = np.dtype(np.int64)
 
 

@@ -46,6 +46,7 @@ class GpuBackend:
     def use(self, runtime: Runtime) -> None:
         """Run on `runtime` from now on."""
         self.runtime = runtime
+        self.hardware = runtime.adapter.name
         runtime.backend = self
 
     def upload(self, array: NDArray[Any]) -> GpuArray:
