@@ -1,5 +1,6 @@
 """GPU memory: buffers in size classes, used again when their last array is gone."""
 
+import gc
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,7 +25,7 @@ def size_class(size: int) -> int:
 
     Large buffers waste nothing: from 32 MiB on they are as long as needed.
     """
-    step = _ALIGN if size >= _EXACT else max(_ALIGN, 1 << (size.bit_length() - 3))
+    step = _ALIGN if size >= _EXACT else max(_ALIGN, 1 << max(size.bit_length() - 3, 0))
     return -(-size // step) * step
 
 
@@ -65,12 +66,20 @@ class Pool:
     `in_use`, `pooled` and `peak` count bytes; `created` and `dropped` count buffers.
     """
 
-    def __init__(self, create: Callable[[int], Any], largest: int, limit: int | None) -> None:
-        """An empty pool of what `create(bytes)` makes.
+    def __init__(
+        self,
+        create: Callable[[int], Any],
+        wait: Callable[[], None],
+        lock: "threading.RLock",
+        largest: int,
+        limit: int | None,
+    ) -> None:
+        """An empty pool of what `create(bytes)` makes, or raises OutOfMemoryError; `wait` ends pending work.
 
-        `largest` is the device's largest buffer, `limit` the most bytes to allocate in all (None: any).
+        `lock` guards the device, `largest` is its largest buffer, `limit` the most bytes to allocate in all
+        (None: any).
         """
-        self._create, self._largest = create, largest
+        self._create, self._wait, self._lock, self._largest = create, wait, lock, largest
         self._limit = limit
         self._freed: deque[Block] = deque()
         # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle
@@ -79,7 +88,6 @@ class Pool:
         self._free: dict[int, list[Block]] = {}
         # All free blocks by uid, the longest unused first.
         self._unused: dict[int, Block] = {}
-        self._lock = threading.RLock()
         self._next_uid = 0
         self.in_use = self.pooled = self.peak = self.created = self.dropped = 0
 
@@ -164,6 +172,8 @@ class Pool:
         limit = self._limit
         if limit is not None and self.in_use + self.pooled + size > limit:
             if self.in_use + size > limit:
+                self._find_dead()
+            if self.in_use + size > limit:
                 raise OutOfMemoryError(
                     f"a buffer of {size:,} bytes exceeds the limit of {limit:,} bytes on GPU memory: "
                     f"{self.in_use:,} bytes are in use; free Tensors, or raise rsconv.gpu.set_memory_limit() "
@@ -172,17 +182,26 @@ class Pool:
             self._shrink(limit - self.in_use - size)
         try:
             raw = self._create(size)
-        except OutOfMemoryError as error:
-            if not self.pooled:
-                raise OutOfMemoryError(f"{error}\n{self.in_use:,} bytes are in use") from error
+        except OutOfMemoryError:
+            self._find_dead()
             self._shrink(0)
-            raw = self._create(size)
+            # Pending work holds what it uses.
+            self._wait()
+            try:
+                raw = self._create(size)
+            except OutOfMemoryError as error:
+                raise OutOfMemoryError(f"{error}\n{self.in_use:,} bytes are in use") from error
         self.created += 1
         return self._kept(Block(raw, size, self._uid()))
 
     def _kept(self, block: Block) -> Block:
         self._blocks[block.uid] = block
         return block
+
+    def _find_dead(self) -> None:
+        """Free what only cycles of garbage hold."""
+        gc.collect()
+        self._collect()
 
     def _shrink(self, allowance: int) -> None:
         """Let go of the blocks that were unused the longest until at most `allowance` free bytes remain."""

@@ -10,7 +10,7 @@ from .adapters import Adapter, adapters, choose, known_adapters, software_allowe
 from .backend import GpuBackend
 from .runtime import Runtime
 
-__all__ = ["adopt", "device_name", "open", "opened", "parse_bytes", "reset"]
+__all__ = ["adopt", "device_name", "open", "opened", "parse_bytes", "reset", "start"]
 
 # What WebGPU promises everywhere, of what matters to kernels; they ask for no more of the latter group.
 _DEFAULT_SIZES = {"max-storage-buffer-binding-size": 128 << 20, "max-buffer-size": 256 << 20}
@@ -52,7 +52,7 @@ def open(name: str = "gpu") -> GpuBackend:
         adapter = choose(name, adapters(), key[1])
         backend = _opened.get(adapter.identity)
         if backend is None:
-            backend = _opened[adapter.identity] = GpuBackend(_start(adapter), device_name(adapter))
+            backend = _opened[adapter.identity] = GpuBackend(start(adapter), device_name(adapter))
         _by_name[key] = backend
         return backend
 
@@ -88,7 +88,7 @@ def reset(backend: GpuBackend) -> None:
     with _lock:
         _refuse_fork()
         old = backend.runtime
-        backend.use(_start(old.adapter))
+        backend.use(start(old.adapter))
         old.close(
             GpuError(
                 f"GPU {old.adapter.name!r}: the device was reset, and what this Tensor held there is lost"
@@ -123,7 +123,8 @@ def _limit() -> int | None:
     return parse_bytes(text) if text else None
 
 
-def _start(adapter: Adapter) -> Runtime:
+def start(adapter: Adapter) -> Runtime:
+    """A new device of an adapter, with what kernels use of its limits and features. Raises GpuError."""
     limit = _limit()
     offered = adapter.limits
     limits = {name: min(value, offered.get(name, value)) for name, value in _DEFAULTS.items()}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime"]
 
+# The largest alignment of offsets that WebGPU lets a device ask for.
+_ALIGN = 256
 _MOST_TABLES = 512
 
 
@@ -42,10 +44,10 @@ class Runtime(Commands):
         self.limits: dict[str, int] = dict(device.limits)
         self.features = frozenset(device.features)
         self.max_binding = self.limits["max-storage-buffer-binding-size"] // 16 * 16
-        self._align = max(self.limits["min-storage-buffer-offset-alignment"], 16)
         flags = wgpu.BufferUsage
         self._usage = int(flags.STORAGE | flags.COPY_SRC | flags.COPY_DST)
-        self.pool = Pool(self._create_buffer, self.limits["max-buffer-size"], memory_limit)
+        largest = self.limits["max-buffer-size"]
+        self.pool = Pool(self._create_buffer, self.synchronize, self._lock, largest, memory_limit)
         self.uploads = Uploads(self, flags.MAP_WRITE | flags.COPY_SRC)
         self.downloads = Downloads(self, flags.MAP_READ | flags.COPY_DST)
         self._tables: OrderedDict[Hashable, GpuArray] = OrderedDict()
@@ -115,7 +117,7 @@ class Runtime(Commands):
             return Binding(x, 0, block.size & ~3, x.offset, block.uid)
         low, high = x.extent()
         item = x.itemsize
-        start = low * item // self._align * self._align
+        start = low * item // _ALIGN * _ALIGN
         size = (min(high * item + SPARE, block.size) - start + 3) & ~3
         if size > self.max_binding:
             raise BindingTooLarge(
