@@ -138,13 +138,11 @@ def test_to_returns_itself_or_a_copy():
 
 def test_a_device_that_is_not_there_is_refused():
     for ask in (
-        lambda: tensor([1.0]).to("gpu"),
+        lambda: tensor([1.0]).to("gpu:99"),
         lambda: rsconv.device("cuda:0"),
-        lambda: rsconv.zeros(1, device="gpu"),
+        lambda: rsconv.zeros(1, device="xpu"),
     ):
-        with pytest.raises(
-            DeviceError, match=r"device '(gpu|cuda:0)' is not available; the devices are: 'cpu'"
-        ):
+        with pytest.raises(DeviceError, match=r"device '(gpu:99|cuda:0|xpu)' is not available"):
             ask()
     with pytest.raises(DeviceError, match="'cpu:1' is not available"):
         rsconv.device("cpu", 1)
@@ -180,7 +178,7 @@ def test_array_protocol():
     assert np.shares_memory(np.asarray(t), t.numpy())
     assert not np.shares_memory(np.array(t), t.numpy())
     assert np.asarray(t, np.float64).dtype == np.float64
-    with pytest.raises(ValueError, match="float32 cannot become an array of float64 without a copy"):
+    with pytest.raises(ValueError, match="float32 on cpu cannot become an array of float64 without a copy"):
         t.__array__(np.float64, copy=False)
     assert isinstance(np.exp(t), Tensor)
     np.testing.assert_array_equal(np.exp(t).numpy(), np.exp(np.array([1, 2], np.float32)))
