@@ -102,3 +102,23 @@ def shader_variants() -> list[str]:
 
 def expressions() -> dict[str, tuple[int, int, bool]]:
     """Every elementwise expression by name: its operands, its constants, and whether it gives a bool."""
+
+def gpu_weight_grad_plan(
+    geometry: Geometry,
+    samples: int,
+    half: bool,
+    x: tuple[tuple[int, ...], bool],
+    grad_output: tuple[tuple[int, ...], bool],
+    room: int,
+) -> tuple[str, list[int], list[int], int, int, list[int], int]:
+    """How the GPU computes a weight gradient: `src/gpu/weight_grad.rs`."""
+
+def gpu_matmul_plan(
+    batch: int,
+    sizes: tuple[int, int, int],
+    half: bool,
+    b: tuple[tuple[int, ...], bool],
+    a: tuple[tuple[int, ...], bool],
+    room: int,
+) -> tuple[str, list[int], list[int], int, int, list[int], int]:
+    """How the GPU multiplies `batch` pairs of matrices of `sizes` m, k, n."""

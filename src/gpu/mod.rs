@@ -2,3 +2,4 @@
 
 pub mod shaders;
 mod variants;
+pub mod weight_grad;

@@ -21,8 +21,25 @@ macro_rules! embedded {
 }
 
 /// Every file that a template may include, by name.
-static TEMPLATES: &[(&str, &str)] =
-    embedded!["common.wgsl", "strided.wgsl", "copy.wgsl", "elementwise.wgsl", "reduce.wgsl", "softmax.wgsl"];
+static TEMPLATES: &[(&str, &str)] = embedded![
+    "common.wgsl",
+    "strided.wgsl",
+    "copy.wgsl",
+    "elementwise.wgsl",
+    "reduce.wgsl",
+    "softmax.wgsl",
+    "planes.wgsl",
+    "dropout.wgsl",
+    "gather.wgsl",
+    "max_pool.wgsl",
+    "max_pool_grad.wgsl",
+    "resample.wgsl",
+    "split_sum.wgsl",
+    "unfold.wgsl",
+    "weight_grad.wgsl",
+    "weight_grad_direct.wgsl",
+    "weight_grad_params.wgsl",
+];
 
 /// One shader: a template and what it is rendered with.
 #[derive(Debug, Clone)]

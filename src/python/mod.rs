@@ -13,6 +13,7 @@ mod geometry;
 mod gpu;
 mod ops;
 mod strided;
+mod weight_grad;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -114,6 +115,8 @@ mod _core {
     use super::gpu::{expressions, render_shader, shader_variants};
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
+    #[pymodule_export]
+    use super::weight_grad::{gpu_matmul_plan, gpu_weight_grad_plan};
     #[pymodule_export]
     use super::{_panic, get_num_threads, info, peak_gflops, set_num_threads};
     use pyo3::prelude::*;

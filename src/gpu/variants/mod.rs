@@ -5,14 +5,27 @@
 
 mod copy;
 mod elementwise;
+mod indexing;
 mod reduce;
+mod weight_grad;
+mod windows;
 
 use super::shaders::Variant;
 use crate::expr::wgsl::ShaderType;
 
 /// The variants of every family.
 pub(super) fn all() -> Vec<Variant> {
-    [copy::variants(), elementwise::variants(), reduce::variants()].into_iter().flatten().collect()
+    [
+        copy::variants(),
+        elementwise::variants(),
+        indexing::variants(),
+        reduce::variants(),
+        weight_grad::variants(),
+        windows::variants(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A type of elements in buffers.

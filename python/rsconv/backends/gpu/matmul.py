@@ -1,0 +1,112 @@
+"""Batched matrix products, as sums over pixels: rows of k are the pixels, m and n the channels."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from ... import _core
+from ...errors import BindingTooLarge, DtypeError
+from .array import GpuArray
+from .layout import assign, relayout
+from .layout import slice as part
+from .planes import by_batch
+from .weight_grad import Plan, dispatch, room, split_sum
+
+__all__ = ["matmul"]
+
+# Workgroups along the third dimension of a grid.
+_MOST_MATRICES = 65535
+
+
+def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
+    """(B, M, K) by (B, K, N) to (B, M, N), in float32 or float16 (sums are float32).
+
+    The kernel reads `a` with neighbouring rows and `b` with neighbouring columns: others are copied first.
+    """
+    if a.dtype.kind != "f":
+        raise DtypeError(f"matmul on the GPU takes float32 or float16, but got {a.dtype.name}")
+    runtime = a.runtime
+    batch, m, k = a.shape
+    result = runtime.empty((batch, m, b.shape[2]), a.dtype)
+    if result.size == 0:
+        return result
+    if k == 0:
+        assign(result, 0)
+        return result
+    for start in range(0, batch, _MOST_MATRICES):
+        count = min(batch - start, _MOST_MATRICES)
+        _multiply(_from(a, start, count), _from(b, start, count), _from(result, start, count))
+    return result
+
+
+def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
+    try:
+        by_batch([out, _neighbours(a, 1, 2), _neighbours(b, 2, 1)], _run)
+    except BindingTooLarge:
+        # One matrix is too large: its rows in halves.
+        batch, m, _ = a.shape
+        if m == 1:
+            raise
+        for matrix in range(batch):
+            left, right, target = (_from(x, matrix, 1) for x in (a, b, out))
+            for rows in (slice(0, m // 2), slice(m // 2, m)):
+                index = (slice(0, 1), rows, slice(None))
+                _multiply(part(left, index), right, part(target, index))
+
+
+def _run(arrays: list[GpuArray]) -> None:
+    out, left, right = arrays
+    runtime = out.runtime
+    matrices, m, k = left.shape
+    half = out.dtype == np.float16
+    target, x, g = runtime.bind(out), runtime.bind(right), runtime.bind(left)
+    plan = _plan(
+        matrices,
+        (m, k, right.shape[2]),
+        half,
+        ((right.strides[0], 0, 0, right.strides[1]), right.offset % 4 == 0),
+        ((left.strides[0], 0, 0, left.strides[2]), left.offset % 4 == 0),
+        room(runtime.max_binding),
+    )
+    if plan.splits == 1 and not half:
+        dispatch(plan, g, x, target, target.first)
+        return
+    sums = runtime.empty((plan.splits, out.size), np.dtype(np.float32))
+    dispatch(plan, g, x, runtime.bind(sums), 0)
+    split_sum(sums, out)
+
+
+def _from(x: GpuArray, start: int, count: int) -> GpuArray:
+    return x.view((count, *x.shape[1:]), x.strides, x.offset + start * x.strides[0])
+
+
+def _neighbours(x: GpuArray, inner: int, outer: int) -> GpuArray:
+    """`x` with elements along the axis `inner` side by side, copied if need be.
+
+    Of a matrix that repeats one copy is made.
+    """
+    steps = x.strides
+    fits = (x.shape[inner] == 1 or steps[inner] == 1) and (x.shape[outer] == 1 or steps[outer] > 0)
+    if not fits:
+        if steps[0] == 0 and x.shape[0] > 1:
+            one = _neighbours(_from(x, 0, 1), inner, outer)
+            return one.view(x.shape, (0, *one.strides[1:]), one.offset)
+        return relayout(x, (0, outer, inner))
+    if x.shape[outer] == 1:
+        # Any step, but one that does not keep vectors from being read.
+        fixed = list(steps)
+        fixed[outer] = -(-x.shape[inner] // 4) * 4
+        return x.view(x.shape, tuple(fixed), x.offset)
+    return x
+
+
+@lru_cache(4096)
+def _plan(
+    matrices: int,
+    sizes: tuple[int, int, int],
+    half: bool,
+    b: tuple[tuple[int, ...], bool],
+    a: tuple[tuple[int, ...], bool],
+    space: int,
+) -> Plan:
+    return Plan(*_core.gpu_matmul_plan(matrices, sizes, half, b, a, space))

@@ -1,0 +1,270 @@
+"""Max pooling and resampling over the last axes."""
+
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DtypeError
+from ..taps import Taps
+from ..windows import Window, Windows
+from .array import GpuArray
+from .layout import assign, copy
+from .planes import Planes, by_batch, empty_like, planes
+from .strided import type_name
+
+__all__ = ["max_pool", "max_pool_grad", "resample"]
+
+_words = struct.Struct("<24I")
+# Taps of one output above which axes are resampled one after the other.
+_MOST_TAPS = 32
+_WHOLE = Window(1, 1, 1, 1, 0, 1, False)
+
+
+class _Spans(NamedTuple):
+    """First elements and counts of all axes, one after the other, and where each axis begins."""
+
+    values: NDArray[np.int32]
+    begins: tuple[int, int, int]
+
+
+def max_pool(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, GpuArray | None]:
+    """The largest element of each window over the last `len(windows)` axes; see the protocol."""
+    kind = type_name(x.dtype)
+    if kind == "bool":
+        raise DtypeError(f"max_pool on the GPU takes float32, float16 or int32, but got {x.dtype.name}")
+    source = planes(x, len(windows))
+    sizes = tuple(window.outputs for window in windows)
+    y, whole = empty_like(source, x, sizes)
+    arrays = [whole, source.array]
+    index = None
+    if indices:
+        index, places = empty_like(source, x, sizes, np.dtype(np.int32))
+        arrays.append(places)
+    if y.size == 0:
+        return y, index
+    runtime = x.runtime
+    spans = _element_spans(windows)
+    table = runtime.bind(runtime.table(("max_pool", windows), spans.values))
+    width = source.width()
+    axes = (_WHOLE,) * (3 - len(windows)) + windows
+    variant = f"max_pool_{kind}_{_order(source, width)}{'_indices' if indices else ''}"
+
+    def run(parts: list[GpuArray]) -> None:
+        target, values = runtime.bind(parts[0]), runtime.bind(parts[1])
+        outputs = [target, *(runtime.bind(part) for part in parts[2:])]
+        threads, head = _outputs(parts[0], width)
+        words = _words.pack(
+            *head,
+            *Planes(parts[1], source.last).words(width, values.first),
+            axes[1].size,
+            axes[2].size,
+            *(axis.dilation for axis in axes),
+            *spans.begins,
+            target.first // width,
+            outputs[-1].first // width,
+            *(0, 0, 0),
+        )
+        runtime.dispatch(variant, words, (values, table), outputs, runtime.grid(-(-threads // 64)))
+
+    by_batch(arrays, run)
+    return y, index
+
+
+def max_pool_grad(grad_output: GpuArray, indices: GpuArray, windows: Windows) -> GpuArray:
+    """Gradient of `max_pool`: every output's gradient goes to the element its index names."""
+    kind = _floating("max_pool_grad", grad_output)
+    rank = len(windows)
+    source, places = planes(grad_output, rank), planes(indices, rank)
+    result, whole = empty_like(source, grad_output, tuple(window.size for window in windows))
+    if grad_output.size == 0:
+        assign(result, 0)
+    if grad_output.size == 0 or result.size == 0:
+        return result
+    runtime = grad_output.runtime
+    # Both in the same axes: one may count its channels as the batch.
+    named = places.array
+    if named.shape != source.array.shape:
+        named = named.view(
+            source.array.shape, (named.strides[1], named.strides[0], *named.strides[2:]), named.offset
+        )
+    spans = _output_spans(windows)
+    table = runtime.bind(runtime.table(("max_pool_grad", windows), spans.values))
+    width = min(source.width(), Planes(named, source.last).width())
+    variant = f"max_pool_grad_{kind}_{_order(source, width)}"
+
+    def run(parts: list[GpuArray]) -> None:
+        target, grads, index = (runtime.bind(part) for part in parts)
+        threads, head = _outputs(parts[0], width)
+        words = _words.pack(
+            *head,
+            *Planes(parts[1], source.last).words(width, grads.first),
+            *Planes(parts[2], source.last).words(width, index.first),
+            *spans.begins,
+            target.first // width,
+            *(0, 0, 0),
+        )
+        runtime.dispatch(variant, words, (grads, index, table), (target,), runtime.grid(-(-threads // 64)))
+
+    by_batch([whole, source.array, named], run)
+    return result
+
+
+def resample(x: GpuArray, taps: Sequence[Taps | None]) -> GpuArray:
+    """Sum `weight * element` over each output's taps along the last `len(taps)` axes, at most three.
+
+    Raises DtypeError for weights on other dtypes than float32 and float16.
+    """
+    used = [axis for axis in taps if axis is not None]
+    if not used:
+        return copy(x)
+    if all(axis.selection for axis in used):
+        return _resample(x, taps, "f16" if x.dtype == np.float16 else "bits", select=True)
+    kind = _floating("resample", x)
+    longest = 1
+    for axis in used:
+        longest *= axis.longest
+    if longest <= _MOST_TAPS or len(used) == 1:
+        return _resample(x, taps, kind, select=False)
+    # Axis after axis, in float32; the one first that leaves the least.
+    y = copy(x, np.dtype(np.float32)) if kind == "f16" else x
+    order = [i for i, axis in enumerate(taps) if axis is not None]
+    order.sort(key=lambda i: taps[i].outputs / max(taps[i].size, 1))  # type: ignore[union-attr]
+    for i in order:
+        y = _resample(y, [axis if j == i else None for j, axis in enumerate(taps)], "f32", select=False)
+    return copy(y, x.dtype) if kind == "f16" else y
+
+
+def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, select: bool) -> GpuArray:
+    rank = len(taps)
+    source = planes(x, rank)
+    sizes = tuple(
+        size if axis is None else axis.outputs for axis, size in zip(taps, x.shape[-rank:], strict=True)
+    )
+    y, whole = empty_like(source, x, sizes)
+    if y.size == 0:
+        return y
+    if x.size == 0:
+        assign(y, 0)
+        return y
+    runtime = x.runtime
+    axes: tuple[Taps | int, ...] = (1,) * (3 - rank) + tuple(
+        size if axis is None else axis for axis, size in zip(taps, x.shape[-rank:], strict=True)
+    )
+    key = ("taps", *(axis.key if isinstance(axis, Taps) else axis for axis in axes))
+    table = runtime.bind(runtime.table(key, _table(axes)))
+    begins = _table_begins(axes)
+    width = source.width()
+    variant = f"{'select' if select else 'resample'}_{kind}_{_order(source, width)}"
+
+    def run(parts: list[GpuArray]) -> None:
+        target, values = runtime.bind(parts[0]), runtime.bind(parts[1])
+        threads, head = _outputs(parts[0], width)
+        words = _words.pack(
+            *head,
+            *Planes(parts[1], source.last).words(width, values.first),
+            target.first // width,
+            *begins[0],
+            0,
+            *begins[1],
+            *begins[2],
+            *(0, 0),
+        )
+        runtime.dispatch(variant, words, (values, table), (target,), runtime.grid(-(-threads // 64)))
+
+    by_batch([whole, source.array], run)
+    return y
+
+
+def _floating(operator: str, x: GpuArray) -> str:
+    if x.dtype.kind != "f":
+        raise DtypeError(f"{operator} on the GPU takes float32 or float16, but got {x.dtype.name}")
+    return type_name(x.dtype)
+
+
+def _order(source: Planes, width: int) -> str:
+    return "last4" if width == 4 else "last" if source.last else "first"
+
+
+def _outputs(y: GpuArray, width: int) -> tuple[int, tuple[int, ...]]:
+    """The number of threads, and the first five words: it, channels, d, h, w."""
+    threads = y.size // width
+    return threads, (threads, y.shape[1] // width, *y.shape[2:])
+
+
+# Tables. Every axis has its part, those that are missing or kept too.
+
+
+def _joined(axes: Sequence[NDArray[np.int64]]) -> _Spans:
+    begins, total = [], 0
+    for axis in axes:
+        begins.append(total)
+        total += axis.size
+    values = np.concatenate([axis.reshape(-1) for axis in axes]).astype(np.int32)
+    return _Spans(values, (begins[0], begins[1], begins[2]))
+
+
+@lru_cache(256)
+def _element_spans(windows: Windows) -> _Spans:
+    """For each output of an axis, its first element and how many it sees."""
+    whole = np.array([[0, 1]])
+    return _joined([*[whole] * (3 - len(windows)), *map(_element_span, windows)])
+
+
+def _element_span(window: Window) -> NDArray[np.int64]:
+    i = np.arange(window.outputs)
+    if window.adaptive:
+        starts = i * window.size // window.outputs
+        return np.stack((starts, -(-(i + 1) * window.size // window.outputs) - starts), 1)
+    starts, step = i * window.stride - window.low, window.dilation
+    first = np.maximum(0, -(starts // step))
+    end = np.minimum(window.kernel, -((starts - window.size) // step))
+    counts = np.maximum(end - first, 0)
+    return np.stack((np.where(counts > 0, starts + first * step, 0), counts), 1)
+
+
+@lru_cache(256)
+def _output_spans(windows: Windows) -> _Spans:
+    """For each element of an axis, the first output that may see it and how many may."""
+    whole = np.array([[0, 1]])
+    return _joined([*[whole] * (3 - len(windows)), *map(_output_span, windows)])
+
+
+def _output_span(window: Window) -> NDArray[np.int64]:
+    at = np.arange(window.size)
+    if window.adaptive:
+        first = at * window.outputs // window.size
+        end = -(-(at + 1) * window.outputs // window.size)
+    else:
+        reach = window.dilation * (window.kernel - 1)
+        first = np.maximum(-((reach - at - window.low) // window.stride), 0)
+        end = np.minimum((at + window.low) // window.stride + 1, window.outputs)
+    counts = np.maximum(end - first, 0)
+    return np.stack((np.where(counts > 0, first, 0), counts), 1)
+
+
+def _table_begins(axes: Sequence[Taps | int]) -> tuple[list[int], list[int], list[int]]:
+    """Where the rows, the elements and the weights of each axis stand in the table."""
+    rows, elements, weights, total = [], [], [], 0
+    for axis in axes:
+        outputs, count = (axis.outputs, len(axis.indices)) if isinstance(axis, Taps) else (axis, axis)
+        rows.append(total)
+        elements.append(total + outputs + 1)
+        weights.append(total + outputs + 1 + count)
+        total += outputs + 1 + 2 * count
+    return rows, elements, weights
+
+
+def _table(axes: Sequence[Taps | int]) -> NDArray[Any]:
+    parts: list[NDArray[Any]] = []
+    for axis in axes:
+        if isinstance(axis, Taps):
+            ones = np.ones(len(axis.indices))
+            weights = ones if axis.weights is None else axis.weights
+            parts += [axis.offsets, axis.indices, weights.astype(np.float32).view(np.int32)]
+        else:
+            parts += [np.arange(axis + 1), np.arange(axis), np.ones(axis, np.float32).view(np.int32)]
+    return np.concatenate(parts).astype(np.int32)
