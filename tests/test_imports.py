@@ -31,7 +31,7 @@ LAYERS = [
     },
     {"compile", "graph"},
     {"onnx"},
-    {"cli", "demo", "__main__"},
+    {"cli", "demo", "doctor", "self_test", "__main__"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 SOURCES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

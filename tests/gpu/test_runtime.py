@@ -343,7 +343,8 @@ def test_sentinels_see_gaps_and_overruns(backend):
         assert sentinels.unwritten(gaps.view((50,), (2,), 0)) == 20
         small = backend.runtime.empty((90,), x.dtype)
         scaled(x, 2, into=small.view((100,), (1,), 0))
-        assert sentinels.overrun() == [f"10 words behind {small}"]
+        # The last two of the ninety share a vec4 with two behind them, which kernels may overwrite.
+        assert sentinels.overrun() == [f"8 words behind {small}"]
     halves = np.full(3, 1, np.float16)
     with Sentinels(backend.runtime) as sentinels:
         assert sentinels.unwritten(backend.runtime.empty((3,), halves.dtype)) == 3

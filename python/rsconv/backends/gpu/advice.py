@@ -5,9 +5,18 @@ import platform
 import sys
 from pathlib import Path
 
-__all__ = ["NO_WGPU", "no_adapter"]
+__all__ = ["NO_WGPU", "no_adapter", "software_only"]
 
 NO_WGPU = "the GPU needs the package wgpu, which could not be imported: pip install 'wgpu>=0.32'"
+
+
+def software_only(name: str) -> str:
+    """What to say where the one GPU is software."""
+    return (
+        f"The only GPU is {name}, which computes on the CPU, slower than device 'cpu'. rsconv uses it only "
+        "where it is named, or with RSCONV_ALLOW_SOFTWARE_GPU=1. If this machine has a GPU, its driver is "
+        f"missing. {no_adapter()}"
+    )
 
 
 def no_adapter() -> str:

@@ -12,11 +12,11 @@ from .adapters import Adapter
 from .array import Binding, GpuArray, dense_strides, stored_bytes
 from .buffers import SPARE, Buffer, Pool
 from .commands import Commands
+from .sentinels import GUARD, Sentinels
 from .staging import Downloads, Uploads
 
 if TYPE_CHECKING:
     from .backend import GpuBackend
-    from .sentinels import Sentinels
 
 __all__ = ["Runtime"]
 
@@ -87,7 +87,8 @@ class Runtime(Commands):
         size = 1
         for length in shape:
             size *= length
-        buffer = self.pool.take(size * stored_bytes(dtype))
+        size *= stored_bytes(dtype)
+        buffer = self.pool.take(size if self.sentinels is None else size + GUARD)
         result = GpuArray(self, buffer, dtype, shape, dense_strides(shape, order))
         if self.sentinels is not None:
             self.sentinels.fill(result)

@@ -11,14 +11,18 @@ from .array import GpuArray
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-__all__ = ["Sentinels"]
+__all__ = ["GUARD", "Sentinels"]
 
+GUARD = 4096
+"""Bytes that every array has behind it while sentinels are placed."""
+# Kernels may write the rest of a vec4 at the end of an array, as no array stands there.
+_VECTOR = 16
 # A NaN that no computation gives, as one float32 and as two float16.
 _WORD = 0x7FDB7FDB
 
 
 class Sentinels:
-    """While entered, every new array of a runtime is full of a pattern, and so is what lies behind it.
+    """While entered, every new array of a runtime is full of a pattern, and so are `GUARD` bytes behind it.
 
     Kernels run as always; afterwards `unwritten` and `overrun` look for the pattern.
     """
@@ -69,7 +73,9 @@ class Sentinels:
         """The arrays made since, described, behind whose end something was written."""
         found = []
         for array in self._watched:
-            changed = np.count_nonzero(self._words(array)[-(-array.nbytes // 4) :] != _WORD)
+            changed = np.count_nonzero(
+                self._words(array)[-(-array.nbytes // _VECTOR) * _VECTOR // 4 :] != _WORD
+            )
             if changed:
                 found.append(f"{changed} words behind {array}")
         return found
