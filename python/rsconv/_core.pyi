@@ -85,6 +85,36 @@ def conv_weight_grad(
     grad_output: np.ndarray[Any, Any],
     out: np.ndarray[Any, Any] | None = None,
 ) -> np.ndarray[Any, Any]: ...
+
+@final
+class TapTable:
+    """A table of taps (`backends.taps.Taps`) as the kernels read it."""
+
+    def __new__(
+        cls,
+        size: int,
+        offsets: np.ndarray[Any, Any],
+        indices: np.ndarray[Any, Any],
+        weights: np.ndarray[Any, Any] | None = None,
+    ) -> TapTable: ...
+
+def resample(x: np.ndarray[Any, Any], tables: Sequence[TapTable | None]) -> np.ndarray[Any, Any]: ...
+def select(x: np.ndarray[Any, Any], tables: Sequence[TapTable | None]) -> np.ndarray[Any, Any]: ...
+def max_pool(
+    x: np.ndarray[Any, Any], windows: Sequence[tuple[int, int, int, int, int, int, bool]], indices: bool
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]: ...
+def max_pool_grad(
+    grad_output: np.ndarray[Any, Any],
+    indices: np.ndarray[Any, Any],
+    windows: Sequence[tuple[int, int, int, int, int, int, bool]],
+) -> np.ndarray[Any, Any]: ...
+def gather(
+    x: np.ndarray[Any, Any], axis: int, index: np.ndarray[Any, Any], places: int
+) -> np.ndarray[Any, Any]: ...
+def scatter_add(
+    src: np.ndarray[Any, Any], axis: int, index: np.ndarray[Any, Any], size: int
+) -> np.ndarray[Any, Any]: ...
+def dropout(x: np.ndarray[Any, Any], p: float, seed: int, offset: int) -> np.ndarray[Any, Any]: ...
 def explain(geometry: Geometry, dtype: str, which: str = "forward") -> dict[str, Any]: ...
 def elementwise(
     op: str, operands: Sequence[np.ndarray[Any, Any] | float], params: Sequence[float]

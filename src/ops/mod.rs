@@ -1,4 +1,16 @@
 //! Operators besides convolution, on strided views: elementwise work, reductions, pooling, resampling, indexing.
 
+mod along;
+pub mod dropout;
 pub mod elementwise;
+pub mod gather;
+mod keys;
+pub mod max_pool;
+pub mod max_pool_grad;
+pub mod resample;
+pub mod select;
+pub mod shares;
 pub mod strided;
+mod sums;
+pub mod taps;
+pub mod windows;

@@ -14,6 +14,7 @@ mod gpu;
 mod ops;
 mod strided;
 mod weight_grad;
+mod windows;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -117,6 +118,10 @@ mod _core {
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]
     use super::weight_grad::{gpu_matmul_plan, gpu_weight_grad_plan};
+    #[pymodule_export]
+    use super::windows::{
+        TapTable, dropout, gather, max_pool, max_pool_grad, resample, scatter_add, select_elements,
+    };
     #[pymodule_export]
     use super::{_panic, get_num_threads, info, peak_gflops, set_num_threads};
     use pyo3::prelude::*;

@@ -14,11 +14,15 @@ from .conv import (
     pack,
     packed,
 )
+from .dropout import dropout
 from .elementwise import elementwise
+from .gather import gather, scatter_add
 from .indexing import identity, index, index_assign, strides
 from .layout import fold, pad, pad_grad, unfold
 from .matmul import matmul
+from .pooling import max_pool, max_pool_grad
 from .reduction import arg_reduce, moments, reduce
+from .resample import resample
 from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
 __all__ = [
@@ -32,17 +36,21 @@ __all__ = [
     "conv_weight_grad",
     "copy",
     "download",
+    "dropout",
     "elementwise",
     "expand",
     "explain",
     "fold",
     "full",
+    "gather",
     "hardware",
     "identity",
     "index",
     "index_assign",
     "index_dtype",
     "matmul",
+    "max_pool",
+    "max_pool_grad",
     "moments",
     "name",
     "pack",
@@ -51,7 +59,9 @@ __all__ = [
     "pad_grad",
     "permute",
     "reduce",
+    "resample",
     "reshape",
+    "scatter_add",
     "slice",
     "strides",
     "unfold",

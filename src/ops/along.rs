@@ -1,0 +1,269 @@
+//! Taps along a row, and rows weighted and added: the inner loops of resampling.
+
+use super::taps::{Periodic, TapTable, Weight};
+use crate::simd::Body;
+use std::ops::Range;
+
+/// Outputs `part` of a table along a row.
+pub(super) struct Along<'a, T> {
+    pub(super) table: &'a TapTable,
+    pub(super) row: &'a [T],
+    pub(super) part: Range<usize>,
+    pub(super) to: &'a mut [T],
+}
+
+impl<T: Weight> Body for Along<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Along { table, row, part, to } = self;
+        assert!(row.len() == table.size() && to.len() == part.len());
+        let weights = T::weights(table);
+        let [before, periodic, after] = divide(&part, weights.periodic.as_ref());
+        let at = |outputs: &Range<usize>| outputs.start - part.start..outputs.end - part.start;
+        for ragged in [before, after] {
+            scattered::<T, FUSED>(table, &weights.of, row, ragged.clone(), &mut to[at(&ragged)]);
+        }
+        if let Some(found) = weights.periodic.as_ref().filter(|_| !periodic.is_empty()) {
+            let to = &mut to[at(&periodic)];
+            Stretch { table, weights: &weights.of, row, outputs: periodic, found }.run::<FUSED>(to);
+        }
+    }
+}
+
+/// The outputs of a part before, in, and after the periodic stretch, of which whole periods are used.
+#[inline(always)]
+pub(super) fn divide(part: &Range<usize>, periodic: Option<&Periodic>) -> [Range<usize>; 3] {
+    let (first, end) = match periodic {
+        None => (part.end, part.end),
+        Some(found) => {
+            let first = found.outputs.start.clamp(part.start, part.end);
+            let end = found.outputs.end.clamp(first, part.end);
+            (first, end - (end - first) % found.outputs_step)
+        }
+    };
+    [part.start..first, first..end, end..part.end]
+}
+
+/// Outputs one by one, in runs of equally many taps.
+#[inline(always)]
+fn scattered<T: Weight, const FUSED: bool>(
+    table: &TapTable,
+    weights: &[T],
+    row: &[T],
+    outputs: Range<usize>,
+    to: &mut [T],
+) {
+    let mut i = outputs.start;
+    while i < outputs.end {
+        let taps = table.row(i).len();
+        let same = (i..outputs.end).take_while(|&j| table.row(j).len() == taps).count();
+        let all = table.row(i).start..table.row(i + same - 1).end;
+        let (indices, weights) = (&table.indices()[all.clone()], &weights[all]);
+        let to = &mut to[i - outputs.start..][..same];
+        match taps {
+            0 => to.fill(T::default()),
+            1 => chosen::<T, 1, FUSED>(row, indices, weights, to),
+            2 => chosen::<T, 2, FUSED>(row, indices, weights, to),
+            3 => chosen::<T, 3, FUSED>(row, indices, weights, to),
+            4 => chosen::<T, 4, FUSED>(row, indices, weights, to),
+            _ => {
+                for ((to, indices), weights) in
+                    to.iter_mut().zip(indices.chunks_exact(taps)).zip(weights.chunks_exact(taps))
+                {
+                    *to = dot::<T, FUSED>(row, indices, weights);
+                }
+            }
+        }
+        i += same;
+    }
+}
+
+#[inline(always)]
+fn chosen<T: Weight, const TAPS: usize, const FUSED: bool>(
+    row: &[T],
+    indices: &[u32],
+    weights: &[T],
+    to: &mut [T],
+) {
+    let (indices, weights) = (indices.as_chunks::<TAPS>().0, weights.as_chunks::<TAPS>().0);
+    for ((to, indices), weights) in to.iter_mut().zip(indices).zip(weights) {
+        let mut sum = weights[0] * row[indices[0] as usize];
+        for tap in 1..TAPS {
+            sum = weights[tap].multiply_add::<FUSED>(row[indices[tap] as usize], sum);
+        }
+        *to = sum;
+    }
+}
+
+/// Lanes that sum the taps of one output.
+const LANES: usize = 16;
+
+/// One output of many taps. Where they stand side by side, as in pooling, lanes sum every sixteenth.
+#[inline(always)]
+fn dot<T: Weight, const FUSED: bool>(row: &[T], indices: &[u32], weights: &[T]) -> T {
+    let first = indices[0] as usize;
+    if indices.len() < LANES || indices[indices.len() - 1] as usize != first + indices.len() - 1 {
+        let terms = indices.iter().zip(weights);
+        return terms.fold(T::default(), |sum, (&i, &w)| w.multiply_add::<FUSED>(row[i as usize], sum));
+    }
+    let mut lanes = [T::default(); LANES];
+    let (values, rest) = row[first..first + indices.len()].as_chunks::<LANES>();
+    let (factors, rest_factors) = weights.as_chunks::<LANES>();
+    for (values, factors) in values.iter().zip(factors) {
+        for lane in 0..LANES {
+            lanes[lane] = factors[lane].multiply_add::<FUSED>(values[lane], lanes[lane]);
+        }
+    }
+    for ((lane, &value), &factor) in lanes.iter_mut().zip(rest).zip(rest_factors) {
+        *lane = factor.multiply_add::<FUSED>(value, *lane);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Whole periods of a periodic stretch.
+struct Stretch<'a, T> {
+    table: &'a TapTable,
+    weights: &'a [T],
+    row: &'a [T],
+    outputs: Range<usize>,
+    found: &'a Periodic,
+}
+
+impl<'a, T: Weight> Stretch<'a, T> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(&self, to: &mut [T]) {
+        let Periodic { outputs_step, elements_step, .. } = *self.found;
+        let taps = |phase: usize| self.table.row(self.outputs.start + phase).len();
+        match (outputs_step, elements_step, taps(0)) {
+            (1, 1, 2) => self.single::<2, FUSED>(1, to),
+            (1, 1, 3) => self.single::<3, FUSED>(1, to),
+            (1, 2, 2) => self.single::<2, FUSED>(2, to),
+            (1, 2, 3) => self.single::<3, FUSED>(2, to),
+            (1, 2, 4) => self.single::<4, FUSED>(2, to),
+            (2, 1, 1) if taps(1) == 1 => self.pairs::<1, FUSED>(to),
+            (2, 1, 2) if taps(1) == 2 => self.pairs::<2, FUSED>(to),
+            (2, 1, 4) if taps(1) == 4 => self.pairs::<4, FUSED>(to),
+            _ => {
+                for phase in 0..outputs_step {
+                    self.phase::<FUSED>(phase, to);
+                }
+            }
+        }
+    }
+
+    /// For each tap of a phase, the elements from its first on, and its weight.
+    #[inline(always)]
+    fn taps<const TAPS: usize>(&self, phase: usize, count: usize) -> ([&'a [T]; TAPS], [T; TAPS]) {
+        let taps = self.table.row(self.outputs.start + phase);
+        let len = (count - 1) * self.found.elements_step + 1;
+        let row = |tap: usize| &self.row[self.table.indices()[taps.start + tap] as usize..][..len];
+        (std::array::from_fn(row), std::array::from_fn(|tap| self.weights[taps.start + tap]))
+    }
+
+    #[inline(always)]
+    fn single<const TAPS: usize, const FUSED: bool>(&self, step: usize, to: &mut [T]) {
+        let n = to.len();
+        let (rows, weights) = self.taps::<TAPS>(0, n);
+        for i in 0..n {
+            let mut sum = weights[0] * rows[0][i * step];
+            for tap in 1..TAPS {
+                sum = weights[tap].multiply_add::<FUSED>(rows[tap][i * step], sum);
+            }
+            to[i] = sum;
+        }
+    }
+
+    /// Two phases that advance by one element, stored in turn.
+    #[inline(always)]
+    fn pairs<const TAPS: usize, const FUSED: bool>(&self, to: &mut [T]) {
+        let to = to.as_chunks_mut::<2>().0;
+        let n = to.len();
+        let (even, even_weights) = self.taps::<TAPS>(0, n);
+        let (odd, odd_weights) = self.taps::<TAPS>(1, n);
+        for i in 0..n {
+            let (mut a, mut b) = (even_weights[0] * even[0][i], odd_weights[0] * odd[0][i]);
+            for tap in 1..TAPS {
+                a = even_weights[tap].multiply_add::<FUSED>(even[tap][i], a);
+                b = odd_weights[tap].multiply_add::<FUSED>(odd[tap][i], b);
+            }
+            to[i] = [a, b];
+        }
+    }
+
+    #[inline(always)]
+    fn phase<const FUSED: bool>(&self, phase: usize, to: &mut [T]) {
+        let Periodic { outputs_step, elements_step, .. } = *self.found;
+        let taps = self.table.row(self.outputs.start + phase);
+        let n = to.len() / outputs_step;
+        if taps.is_empty() {
+            (0..n).for_each(|i| to[phase + i * outputs_step] = T::default());
+        }
+        for (number, tap) in taps.enumerate() {
+            let row = &self.row[self.table.indices()[tap] as usize..][..(n - 1) * elements_step + 1];
+            let weight = self.weights[tap];
+            for i in 0..n {
+                let (value, to) = (row[i * elements_step], &mut to[phase + i * outputs_step]);
+                *to = if number == 0 { weight * value } else { weight.multiply_add::<FUSED>(value, *to) };
+            }
+        }
+    }
+}
+
+/// `to` is the sum of rows times weights; zeros if there are none.
+pub(super) struct Combine<'a, T> {
+    pub(super) rows: &'a [&'a [T]],
+    pub(super) weights: &'a [T],
+    pub(super) to: &'a mut [T],
+}
+
+impl<T: Weight> Body for Combine<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Combine { rows, weights, to } = self;
+        let first = rows.len().min(4);
+        match first {
+            0 => to.fill(T::default()),
+            1 => combined::<T, 1, FUSED>(rows, weights, to, false),
+            2 => combined::<T, 2, FUSED>(rows, weights, to, false),
+            3 => combined::<T, 3, FUSED>(rows, weights, to, false),
+            _ => combined::<T, 4, FUSED>(rows, weights, to, false),
+        }
+        for (rows, weights) in rows[first..].chunks(4).zip(weights[first..].chunks(4)) {
+            match rows.len() {
+                1 => combined::<T, 1, FUSED>(rows, weights, to, true),
+                2 => combined::<T, 2, FUSED>(rows, weights, to, true),
+                3 => combined::<T, 3, FUSED>(rows, weights, to, true),
+                _ => combined::<T, 4, FUSED>(rows, weights, to, true),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn combined<T: Weight, const ROWS: usize, const FUSED: bool>(
+    rows: &[&[T]],
+    weights: &[T],
+    to: &mut [T],
+    adds: bool,
+) {
+    let n = to.len();
+    let rows: [&[T]; ROWS] = std::array::from_fn(|row| &rows[row][..n]);
+    let weights: [T; ROWS] = std::array::from_fn(|row| weights[row]);
+    for i in 0..n {
+        let mut sum =
+            if adds { weights[0].multiply_add::<FUSED>(rows[0][i], to[i]) } else { weights[0] * rows[0][i] };
+        for row in 1..ROWS {
+            sum = weights[row].multiply_add::<FUSED>(rows[row][i], sum);
+        }
+        to[i] = sum;
+    }
+}
