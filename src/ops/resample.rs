@@ -2,11 +2,11 @@
 //!
 //! | axes | how |
 //! |---|---|
-//! | the last two | row by row: rows are resampled along the last axis into a ring of rows in cache, which
-//! are added up; or first added up, if that makes fewer rows | | the last | row by row | | another | rows of
-//! all that follows are added up, in parts that stay in cache |
+//! | the last two | row by row: resampled along the last axis, then added up; in the other order if that is less |
+//! | the last | row by row |
+//! | another | rows of all that follows are added up, in parts that stay in cache |
 //!
-//! More than two axes take more than one step, over an intermediate array of the type of sums.
+//! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate array of the type of sums.
 
 use super::along::{Along, Combine};
 use super::shares::{Run, share_rows};
