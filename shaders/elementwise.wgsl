@@ -9,7 +9,8 @@ struct Params {
     units: u32,
     ndim: u32,
     first: u32,
-    pad0: u32,
+    // Of the result, which may end within a unit.
+    elements: u32,
     constants: vec4<f32>,
     size: array<vec4<u32>, 2>,
     array: array<Strided, {{ arity }}>,
@@ -50,11 +51,24 @@ fn main(
     {% endif %}
     {% endfor %}
     {% if width == 4 %}
-    y[params.first + unit] = vec4<{{ result }}>(
+    let result = vec4<{{ result }}>(
         {% for c in "xyzw" %}
         {{ result }}(op({% for k in range(arity) %}v{{ k }}.{{ c }}{{ ", " if not loop.last or params }}{% endfor %}{% for p in range(params) %}params.constants[{{ p }}]{{ ", " if not loop.last }}{% endfor %})),
         {% endfor %}
     );
+    let place = params.first + unit;
+    let left = params.elements - 4u * unit;
+    if (left >= 4u) {
+        y[place] = result;
+        return;
+    }
+    y[place].x = result.x;
+    if (left > 1u) {
+        y[place].y = result.y;
+    }
+    if (left > 2u) {
+        y[place].z = result.z;
+    }
     {% else %}
     y[params.first + unit] = {{ result }}(op({% for k in range(arity) %}v{{ k }}{{ ", " if not loop.last or params }}{% endfor %}{% for p in range(params) %}params.constants[{{ p }}]{{ ", " if not loop.last }}{% endfor %}));
     {% endif %}

@@ -152,13 +152,14 @@ def _dispatch(
     params: Sequence[float],
 ) -> tuple[str, bytes, int]:
     """Variant, words and number of workgroups of a loop whose result starts at element `first`."""
-    # The result has room behind its end, and parts but the last hold multiples of four elements.
     kinds = vector_units(axes, firsts, splat=True, loose_end=True) if first % 4 == 0 else None
     width = 1 if kinds is None else 4
     units = -(-axes.sizes[0] // width) * math.prod(axes.sizes[1:])
     constants = [*params, *(0.0,) * (4 - len(params))]
     words = [
-        _header.pack(units, len(axes.sizes), first // width, 0, *map(_float32, constants)),
+        _header.pack(
+            units, len(axes.sizes), first // width, math.prod(axes.sizes), *map(_float32, constants)
+        ),
         pack_axes(axes.sizes, width),
     ]
     for i, (x, start, strides) in enumerate(zip(operands, firsts, axes.strides, strict=True)):

@@ -19,6 +19,7 @@ __all__ = [
     "collapse",
     "number_bits",
     "pack_axes",
+    "pack_steps",
     "pack_strided",
     "split",
     "strided_order",
@@ -119,8 +120,12 @@ def pack_strided(
         first //= 4
         # Groups along the innermost axis are neighbours; along the others the steps are multiples of 4.
         strides = (1, *(step // 4 for step in strides[1:]))
-    words = [step & _MASK for step in strides]
-    return _four.pack(first, kind, number, limit) + _eight.pack(*words, *(0,) * (8 - len(words)))
+    return _four.pack(first, kind, number, limit) + pack_steps(strides)
+
+
+def pack_steps(strides: Sequence[int]) -> bytes:
+    """The words of strides, modulo 2^32."""
+    return _eight.pack(*[step & _MASK for step in strides], *(0,) * (8 - len(strides)))
 
 
 def number_bits(value: Any, dtype: np.dtype[Any]) -> int:
@@ -151,13 +156,12 @@ def split(axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuA
             run(axes, views)
             return
         except BindingTooLarge:
-            # Four elements are within every limit.
-            if math.prod(shape) <= 4:
+            if math.prod(shape) <= 1:
                 raise
     inner, outer = axes.sizes[:-1], axes.sizes[-1]
     if not inner:
         # Parts start at multiples of 4, for what reads groups of neighbours.
-        parts = _halves(outer, 4)
+        parts = _halves(outer, 4 if outer > 4 else 1)
     elif outer == 1 or len(axes.sizes) > MOST_AXES:
         parts = [(i, None) for i in range(outer)]
     else:
