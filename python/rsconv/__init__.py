@@ -7,7 +7,7 @@ PyTorch's methods.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import errors, nn, random
+from . import errors, functions, nn, random
 from . import functional as functional
 from ._core import __version__, get_num_threads, set_num_threads
 from .autograd import enable_grad, inference_mode, no_grad
@@ -58,7 +58,7 @@ from .dtypes import (
 )
 from .errors import ArgumentError, DeviceError, DtypeError, InternalError, ShapeError, WeightsError
 from .explain import explain
-from .functional import relu
+from .functions import *  # noqa: F403 (its `__all__` lists PyTorch's tensor functions)
 from .logs import configure
 from .names import missing_attribute
 from .prepare import prepare
@@ -130,7 +130,6 @@ __all__ = [
     "randn",
     "randn_like",
     "random",
-    "relu",
     "reshape",
     "save",
     "set_num_threads",
@@ -145,6 +144,7 @@ __all__ = [
     "unsqueeze",
     "zeros",
     "zeros_like",
+    *functions.__all__,
 ]
 
 # Names whose modules import more than NumPy: fetched when they are first asked for.

@@ -9,23 +9,49 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["generator", "manual_seed", "normal", "uniform"]
+__all__ = ["generator", "manual_seed", "normal", "stream", "uniform"]
 
 _lock = threading.Lock()
 _generator: "np.random.Generator | None" = None
+# The key of the counter-based streams (None: not drawn yet), and the number of the next one.
+_key: int | None = None
+_streams = 0
 
 
 def manual_seed(seed: int) -> None:
     """Start the generator of rsconv anew from `seed`, a whole number of any sign and size.
 
-    Everything random draws from it: the initialisation of layers, `rand`, `randn`, `normal_`, `uniform_`.
+    Everything random draws from it: the initialisation of layers, `rand`, `randn`, `normal_`, `uniform_`,
+    and dropout, whose streams start anew, too.
     """
-    global _generator
+    global _generator, _key, _streams
     import numpy as np
 
     with _lock:
         # SeedSequence takes no negative numbers; the sign becomes a second word of entropy.
-        _generator = np.random.default_rng([abs(int(seed)), int(seed < 0)])
+        sequence = np.random.SeedSequence([abs(int(seed)), int(seed < 0)])
+        _generator = np.random.default_rng(sequence)
+        _key, _streams = _new_key(sequence), 0
+
+
+def _new_key(sequence: "np.random.SeedSequence") -> int:
+    # From a child, so that the key tells nothing about the generator's draws.
+    low, high = sequence.spawn(1)[0].generate_state(2)
+    return int(high) << 32 | int(low)
+
+
+def stream() -> tuple[int, int]:
+    """A 64-bit key and a number that no call had before: a stream of a counter-based generator, which every
+    device computes alike. The key is that of `manual_seed`; the number counts from 0 after it.
+    """
+    global _key, _streams
+    import numpy as np
+
+    with _lock:
+        if _key is None:
+            _key = _new_key(np.random.SeedSequence())
+        _streams += 1
+        return _key, _streams - 1
 
 
 def generator() -> "np.random.Generator":

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Backend, Geometry, select
+from ..backends import Backend, Geometry, Pads, select
 from ..backends.checks import check_out, same_dtype
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, check_out_kind, operands, stored
 from .pad import check_reach
+from .recording import node, recorder
 
 ndarray = np.ndarray
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -206,7 +207,10 @@ def conv_tbc(
     if isinstance(out, Tensor):
         return out._write(run)
     y = run(out)
-    return call.result(y) if out is None else Tensor._from_array(out) if call.tensor else out
+    if out is None:
+        inputs = {"input": input, "weight": weight, "bias": bias}
+        return node(call, "conv_tbc", inputs, y, geometry=geometry)
+    return Tensor._from_array(out) if call.tensor else out
 
 
 def convolve(
@@ -271,9 +275,40 @@ def convolve(
         # A type that differs may be one that is not supported, too: say both.
         same_dtype(input=x, weight=w, bias=b)
         raise
-    if not tensor:
-        return backend.download(y)
-    return Tensor._new(y) if out is None else Tensor._from_array(out)
+    wrapped = tensor and (Tensor._new(y) if out is None else Tensor._from_array(out))
+    result = wrapped if tensor else backend.download(y)
+    listener = recorder.get()
+    if listener is not None:
+        inputs = {"input": input, "weight": weight, "bias": bias}
+        if padding_mode == "zeros":
+            listener("conv", inputs, (result,), {"geometry": geometry})
+        else:
+            args = {"geometry": geometry, "pads": _border(geometry), "mode": padding_mode}
+            listener("conv_with_borders", inputs, (result,), args)
+    return result
+
+
+def convolution(geometry: Geometry, input: ArrayLike, weight: ArrayLike) -> Result:
+    """The convolution of a geometry."""
+    call = operands(input=input, weight=weight)
+    y = call.backend.conv(geometry, *call.arrays)
+    return node(call, "conv", {"input": input, "weight": weight, "bias": None}, y, geometry=geometry)
+
+
+def input_grad(geometry: Geometry, weight: ArrayLike, grad_output: ArrayLike) -> Result:
+    """The gradient of a convolution with respect to its input."""
+    call = operands(weight=weight, grad_output=grad_output)
+    y = call.backend.conv_input_grad(geometry, *call.arrays)
+    inputs = {"weight": weight, "grad_output": grad_output}
+    return node(call, "conv_input_grad", inputs, y, geometry=geometry)
+
+
+def weight_grad(geometry: Geometry, input: ArrayLike, grad_output: ArrayLike) -> Result:
+    """The gradient of a convolution with respect to its weight."""
+    call = operands(input=input, grad_output=grad_output)
+    y = call.backend.conv_weight_grad(geometry, *call.arrays)
+    inputs = {"input": input, "grad_output": grad_output}
+    return node(call, "conv_weight_grad", inputs, y, geometry=geometry)
 
 
 def check_padding_mode(rank: int, transposed: bool, padding_mode: str) -> None:
@@ -286,10 +321,13 @@ def check_padding_mode(rank: int, transposed: bool, padding_mode: str) -> None:
         )
 
 
+def _border(geometry: Geometry) -> Pads:
+    return ((0, 0),) * (len(geometry.input_shape) - geometry.rank) + geometry.padding
+
+
 def _with_borders(backend: Backend, geometry: Geometry, x: Any, w: Any, b: Any, mode: str, out: Any) -> Any:
-    shape = geometry.output_shape if geometry.transposed else geometry.input_shape
-    pads = ((0, 0),) * (len(shape) - geometry.rank) + geometry.padding
-    check_reach(shape, pads, mode)
+    pads = _border(geometry)
+    check_reach(geometry.output_shape if geometry.transposed else geometry.input_shape, pads, mode)
     same_dtype(input=x, weight=w, bias=b)
     if out is not None:
         check_out(out, geometry.output_shape, x.dtype, input=x, weight=w, bias=b)

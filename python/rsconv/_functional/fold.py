@@ -7,6 +7,7 @@ from typing import Any
 from ..backends import Geometry
 from ..errors import ArgumentError, ShapeError
 from .arrays import ArrayLike, Result, operands
+from .recording import node
 
 
 def unfold(
@@ -38,7 +39,7 @@ def unfold(
     geometry = Geometry(
         rank, x.shape, (1, x.shape[-rank - 1], *kernel), None, stride, padding, 0, 1, dilation
     )
-    return call.result(call.backend.unfold(geometry, x))
+    return node(call, "unfold", {"input": input}, call.backend.unfold(geometry, x), geometry=geometry)
 
 
 def fold(
@@ -82,7 +83,21 @@ def fold(
             f"stride={stride}, expected the last dimension of input of size {list(columns.shape)} to be the "
             f"number of windows {' * '.join(map(str, blocks))} = {math.prod(blocks)}"
         )
-    return call.result(call.backend.fold(geometry, columns))
+    return node(call, "fold", {"input": input}, call.backend.fold(geometry, columns), geometry=geometry)
+
+
+def columns_of(input: ArrayLike, geometry: Geometry) -> Result:
+    """`unfold` by a geometry."""
+    call = operands(input=input)
+    y = call.backend.unfold(geometry, call.arrays[0])
+    return node(call, "unfold", {"input": input}, y, geometry=geometry)
+
+
+def windows_of(columns: ArrayLike, geometry: Geometry) -> Result:
+    """`fold` by a geometry."""
+    call = operands(input=columns)
+    y = call.backend.fold(geometry, call.arrays[0])
+    return node(call, "fold", {"input": columns}, y, geometry=geometry)
 
 
 def _rank(name: str, sizes: Any, default: int) -> int:

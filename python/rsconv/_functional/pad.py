@@ -9,6 +9,7 @@ import numpy as np
 from ..backends import Array, Pads
 from ..errors import ArgumentError, ShapeError
 from .arrays import ArrayLike, Result, operands
+from .recording import node
 
 MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -40,7 +41,22 @@ def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: flo
         raise ArgumentError(f"mode={mode!r} does not take a value, but got value={value!r}")
     check_reach(x.shape, pads, mode)
     fill = _fill(x, value) if mode == "constant" else 0
-    return call.result(call.backend.pad(x, pads, mode, fill))
+    y = call.backend.pad(x, pads, mode, fill)
+    return node(call, "pad", {"input": input}, y, pads=pads, mode=mode)
+
+
+def padded(input: ArrayLike, pads: Pads, mode: str) -> Result:
+    """`pad` with checked pads for each axis, and zeros if constant."""
+    call = operands(input=input)
+    y = call.backend.pad(call.arrays[0], pads, mode, 0)
+    return node(call, "pad", {"input": input}, y, pads=pads, mode=mode)
+
+
+def padded_grad(grad_output: ArrayLike, pads: Pads, mode: str) -> Result:
+    """The gradient of `padded`: what a border was copied from gets that border's."""
+    call = operands(grad_output=grad_output)
+    y = call.backend.pad_grad(call.arrays[0], pads, mode)
+    return node(call, "pad_grad", {"grad_output": grad_output}, y, pads=pads, mode=mode)
 
 
 def check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:

@@ -21,7 +21,7 @@ from .indexing import identity, index, index_assign, strides
 from .layout import fold, pad, pad_grad, unfold
 from .matmul import matmul
 from .pooling import max_pool, max_pool_grad
-from .reduction import arg_reduce, moments, reduce
+from .reduction import arg_reduce, moments, reduce, softmax
 from .resample import resample
 from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
@@ -63,6 +63,7 @@ __all__ = [
     "reshape",
     "scatter_add",
     "slice",
+    "softmax",
     "strides",
     "unfold",
     "upload",

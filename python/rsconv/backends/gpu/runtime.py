@@ -151,7 +151,6 @@ class Runtime(Commands):
     def empty_cache(self) -> None:
         """Let go of all memory that no array holds, here and on the host."""
         with self._lock:
-            self._tables.clear()
             self.pool.empty_cache()
             self.uploads.empty_cache()
             self.downloads.empty_cache()
@@ -204,13 +203,6 @@ class Runtime(Commands):
                 self._stage = 0
                 self.bytes_down += size
             self.downloads.finish(staging, start - low, out)
-
-    def read_raw(self, raw: Any, out: NDArray[Any]) -> None:
-        """Read a buffer of wgpu from its start into contiguous host memory, after all work before it."""
-        with self.guard(f"reading {out.nbytes:,} bytes back"):
-            with self._lock:
-                staging = self.downloads.start(raw, 0, out.nbytes)
-            self.downloads.finish(staging, 0, out)
 
     def synchronize(self) -> None:
         """Submit the open batch and wait until the device has done all work."""

@@ -1,0 +1,155 @@
+"""Elements by their indices: whole numbers inside of the axis they count along.
+
+Indices in host memory are checked, IndexError otherwise. Those in a GPU's memory are not, for that would wait
+for the GPU: what an index out of range reads is then undefined.
+"""
+
+import numpy as np
+
+from .. import arithmetic
+from ..backends import Array
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor
+from .arrays import ArrayLike, Operands, Result, operands
+from .elementwise import add
+from .joining import span
+from .recording import node
+
+__all__ = ["gather", "index_beside", "index_select", "indexed", "scatter_add", "scatter_sum"]
+
+
+def index_beside(name: str, index: ArrayLike, **others: ArrayLike) -> tuple[Operands, Array]:
+    """The call of some operands, and an array of whole numbers beside them in the device's index dtype.
+
+    Host arrays are cast before they go to the device, which may lack int64.
+    """
+    if isinstance(index, Tensor):
+        # With the others, so that two devices are an error that names both.
+        call = operands(**others, index=index)
+        found = call.arrays[-1]
+    else:
+        call, found = operands(**others), np.asarray(index)
+    if found.dtype.kind not in "iu" and found.size:
+        raise DtypeError(f"{name} needs indices of whole numbers, but got dtype {found.dtype}")
+    if isinstance(index, Tensor):
+        return call, arithmetic.cast(found, call.backend.index_dtype)
+    return call, call.backend.upload(found.astype(call.backend.index_dtype, copy=False))
+
+
+def indexed(name: str, index: ArrayLike, size: int, **others: ArrayLike) -> tuple[Operands, Array]:
+    """As `index_beside`, checked against an axis of `size` where it is in host memory."""
+    call, at = index_beside(name, index, **others)
+    found = at if isinstance(at, np.ndarray) else index
+    if not isinstance(found, Tensor) and np.size(found):
+        low, high = int(np.min(found)), int(np.max(found))
+        if low < 0 or high >= size:
+            raise IndexError(
+                f"index {low if low < 0 else high} is out of bounds for dimension with size {size} in {name}"
+            )
+    return call, at
+
+
+def gather(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
+    """`y[.., i, ..] = input[.., index[.., i, ..], ..]` along `dim`, in the shape of `index`.
+
+    `index` has as many dimensions as `input`, and no more elements along the others. Behaviour of PyTorch's
+    gather.
+
+    >>> gather([[1, 2], [3, 4]], 1, [[1], [0]])
+    array([[2],
+           [3]])
+
+    Raises ShapeError for shapes that do not fit, IndexError for a dimension or an index out of range,
+    DtypeError for an index that is not of whole numbers.
+    """
+    shape = input.shape if isinstance(input, Tensor) else np.shape(input)
+    axes = arithmetic.normalize_dims(dim, len(shape))
+    axis = axes[0] if axes else 0
+    size = shape[axis] if shape else 1
+    call, at = indexed("gather", index, size, input=input)
+    x = call.arrays[0]
+    _check_index("gather", "input", shape, at.shape, axis)
+    for other in range(x.ndim):
+        if other != axis and at.shape[other] != x.shape[other]:
+            x = call.backend.slice(x, span(x.shape, other, 0, at.shape[other]))
+    y = call.backend.gather(x, axis, at) if x.ndim else call.backend.copy(x)
+    return node(call, "gather", {"input": input}, y, {"index": at}, axis=axis, shape=shape)
+
+
+def index_select(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
+    """The slices of `input` along `dim` at the places that the 1-D `index` holds, in its order.
+
+    Behaviour of PyTorch's index_select. Raises as `gather`.
+
+    >>> index_select([[1, 2], [3, 4]], 0, [1, 1])
+    array([[3, 4],
+           [3, 4]])
+    """
+    shape = input.shape if isinstance(input, Tensor) else np.shape(input)
+    (axis,) = arithmetic.normalize_dims(dim, max(len(shape), 1))
+    call, at = indexed("index_select", index, shape[axis] if shape else 1, input=input)
+    if at.ndim > 1:
+        raise ShapeError(
+            f"index_select expects a 1-dimensional index, but got index of size {list(at.shape)}"
+        )
+    x = call.arrays[0]
+    if not shape:
+        return node(call, "reshape", {"input": input}, call.backend.copy(x))
+    wide = (*shape[:axis], at.size, *shape[axis + 1 :])
+    column = call.backend.reshape(at, (at.size, *(1,) * (len(shape) - axis - 1)))
+    places = call.backend.expand(column, wide)
+    y = call.backend.gather(x, axis, places)
+    return node(call, "gather", {"input": input}, y, {"index": places}, axis=axis, shape=shape)
+
+
+def scatter_add(input: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike) -> Result:
+    """`input` with each element of `src` added where `index` says along `dim`; equal indices add up in order.
+
+    `index` has as many dimensions as `input` and `src`, no more elements than either along the others.
+    Behaviour of PyTorch's scatter_add. Raises as `gather`.
+
+    >>> scatter_add([0.0, 0.0], 0, [1, 1, 0], [1.0, 2.0, 4.0])
+    array([4., 3.])
+    """
+    shape = input.shape if isinstance(input, Tensor) else np.shape(input)
+    axes = arithmetic.normalize_dims(dim, len(shape))
+    if not axes:
+        raise ShapeError("scatter_add expects input with dimensions, but got input of size []")
+    return add(input, scatter_sum(src, axes[0], index, shape))
+
+
+def scatter_sum(src: ArrayLike, axis: int, index: ArrayLike, shape: tuple[int, ...]) -> Result:
+    """Zeros of `shape` with each element of `src` added where `index` says: the gradient of `gather`."""
+    call, at = indexed("scatter_add", index, shape[axis], src=src)
+    x = call.arrays[0]
+    _check_index("scatter_add", "input", shape, at.shape, axis)
+    _check_index(
+        "scatter_add", "src", (*x.shape[:axis], max(at.shape[axis], 0), *x.shape[axis + 1 :]), at.shape, axis
+    )
+    if at.shape[axis] > x.shape[axis]:
+        raise ShapeError(
+            f"scatter_add expects src of size {list(x.shape)} to hold an element for each index of size "
+            f"{list(at.shape)}"
+        )
+    for other in range(x.ndim):
+        if at.shape[other] != x.shape[other]:
+            x = call.backend.slice(x, span(x.shape, other, 0, at.shape[other]))
+    y = call.backend.scatter_add(x, axis, at, shape[axis])
+    for other in range(len(shape)):
+        missing = shape[other] - y.shape[other]
+        if missing:
+            pads = tuple((0, missing if a == other else 0) for a in range(len(shape)))
+            y = call.backend.pad(y, pads, "constant", 0)
+    return node(call, "scatter_sum", {"src": src}, y, {"index": at}, axis=axis)
+
+
+def _check_index(name: str, what: str, shape: tuple[int, ...], index: tuple[int, ...], axis: int) -> None:
+    fits = len(shape) == len(index) and all(
+        a == axis or i <= n for a, (i, n) in enumerate(zip(index, shape, strict=True))
+    )
+    if not fits and (shape or index not in ((), (1,))):
+        raise ShapeError(
+            f"{name} expects index of size {list(index)} to have as many dimensions as {what} of size "
+            f"{list(shape)} "
+            f"and be no larger in dimensions other than {axis}"
+        )
