@@ -14,7 +14,7 @@ LAYERS = [
     {"ir"},
     {"backends"},
     {
-        *("functional", "_functional", "prepare"),
+        *("functional", "_functional", "functions", "prepare"),
         *("tensor", "storage", "arithmetic", "operators", "shaping", "conversion", "printing", "creation"),
         *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
     },

@@ -1,0 +1,535 @@
+"""The one list of operator calls that every device runs, beside the convolutions of `cases.py`.
+
+A case names a public function, its arrays, its other arguments, and an oracle in float64.
+"""
+
+import functools
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import op_oracles as o
+
+FLOATS = ("float32", "float64")
+ALL_FLOATS = ("float16", *FLOATS)
+WHOLE = ("int32", "int64")
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array argument: its shape, what its values are like, and how it lies in memory.
+
+    Kinds: 'normal', 'positive' (0.5 to 2), 'unit' (0.05 to 0.95), 'away' (normal, but not near whole numbers
+    and halves, where functions have kinks), 'whole' (-4 to 4 without 0), 'index N' (0 to N - 1), 'bool',
+    'rows' (positive, sums of 1 along axis 1). All but 'index' and 'bool' have the case's dtype.
+    """
+
+    shape: tuple
+    kind: str = "normal"
+    layout: str = "C"
+
+    def make(self, rng, dtype):
+        return laid_out(self.values(rng, np.dtype(dtype)), self.layout)
+
+    def values(self, rng, dtype):
+        kind, _, limit = self.kind.partition(" ")
+        if kind == "index":
+            return rng.integers(0, int(limit), self.shape)
+        if kind == "bool":
+            return rng.random(self.shape) < 0.5
+        if kind == "whole" or dtype.kind in "iu":
+            negative = dtype.kind != "u" and kind not in ("positive", "unit")
+            signs = rng.choice([-1, 1], self.shape) if negative else 1
+            return np.asarray(signs * rng.integers(1, 5, self.shape)).astype(dtype)
+        if dtype.kind == "b":
+            return rng.random(self.shape) < 0.5
+        values = rng.normal(0, 1.5, self.shape)
+        if kind == "positive":
+            values = rng.uniform(0.5, 2, self.shape)
+        elif kind == "unit":
+            values = rng.uniform(0.05, 0.95, self.shape)
+        elif kind == "away":
+            values = np.floor(2 * values) / 2 + rng.uniform(0.1, 0.4, self.shape)
+        elif kind == "rows":
+            values = rng.uniform(0.1, 1, self.shape)
+            values /= values.sum(1, keepdims=True)
+        return np.asarray(values).astype(dtype)
+
+    @property
+    def smooth(self):
+        return not self.kind.startswith(("index", "bool"))
+
+
+def laid_out(x, layout):
+    """The same values in another memory order."""
+    if layout == "F":
+        return np.asfortranarray(x)
+    if layout == "last":
+        return (
+            np.ascontiguousarray(np.moveaxis(x, 1, -1)).swapaxes(0, 0).transpose(0, -1, *range(1, x.ndim - 1))
+        )
+    if layout == "reversed":
+        return np.ascontiguousarray(x[..., ::-1])[..., ::-1]
+    if layout == "strided":
+        wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1] + 1), x.dtype)
+        wide[..., 1::2] = x
+        return wide[..., 1::2]
+    assert layout == "C"
+    return np.ascontiguousarray(x) if x.ndim else x
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call. `gradient` says whether it has one; `linear` that it is linear in its first array.
+
+    `terms` is about how many rounded numbers make one of the result.
+    """
+
+    op: str
+    arrays: dict
+    oracle: Callable[..., Any]
+    args: dict = field(default_factory=dict)
+    dtypes: tuple = FLOATS
+    gradient: bool = True
+    linear: bool = False
+    terms: int = 8
+    # Arrays that have no gradient.
+    fixed: tuple = ()
+    # Arrays that are one argument, a list (of `cat`).
+    listed: bool = False
+
+    def __str__(self):
+        shown = [
+            f"{name}={list(a.shape)}{'' if a.layout == 'C' else a.layout}" for name, a in self.arrays.items()
+        ]
+        shown += [f"{name}={value}" for name, value in self.args.items()]
+        return f"{self.op} {' '.join(shown)}".replace(", ", ",")
+
+    def make(self, dtype):
+        rng = np.random.default_rng(zlib.crc32(str(self).encode()))
+        return {name: array.make(rng, dtype) for name, array in self.arrays.items()}
+
+    def call(self, function, arrays):
+        if self.listed:
+            return function(list(arrays.values()), **self.args)
+        return function(**arrays, **self.args)
+
+    def expected(self, arrays):
+        """The oracle's results, a tuple, in its own dtypes."""
+        wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in arrays.items()}
+        result = (
+            self.oracle(list(wide.values()), **self.args) if self.listed else self.oracle(**wide, **self.args)
+        )
+        return result if isinstance(result, tuple) else (result,)
+
+
+def one(op, shape, oracle, kind="normal", layout="C", **settings):
+    return Case(op, {"input": Array(shape, kind, layout)}, oracle, **settings)
+
+
+def _activations():
+    arguments = {
+        "leaky_relu": ({}, {"negative_slope": 0.2}),
+        "elu": ({}, {"alpha": 0.7}),
+        "celu": ({}, {"alpha": 1.7}),
+        "gelu": ({}, {"approximate": "tanh"}),
+        "hardtanh": ({}, {"min_val": -0.25, "max_val": 2.25}),
+        "softplus": ({}, {"beta": 2.0, "threshold": 3.25}),
+        "hardshrink": ({}, {"lambd": 0.75}),
+        "softshrink": ({}, {"lambd": 1.0}),
+        "threshold": ({"threshold": 0.0, "value": -2.0},),
+    }
+    for name, oracle in o.ACTIVATIONS.items():
+        for args in arguments.get(name, ({},)):
+            yield one(name, (3, 5, 7), oracle, "away", args=args, dtypes=ALL_FLOATS)
+        if name != "threshold":
+            yield one(name, (2, 3, 4, 5), oracle, "away", "last")
+    for name in ("relu", "relu6"):
+        yield one(name, (4, 5), o.ACTIVATIONS[name], args={}, dtypes=WHOLE, gradient=False)
+    for shape, channels in (((3, 4), 4), ((2, 4, 3, 5), 4), ((2, 3, 6), 1), ((7,), 1)):
+        arrays = {"input": Array(shape, "away"), "weight": Array((channels,))}
+        yield Case("prelu", arrays, o.prelu, dtypes=ALL_FLOATS)
+    for dim in (0, 1, -1):
+        yield one("glu", (4, 6, 2), o.glu, args={"dim": dim}, dtypes=ALL_FLOATS)
+        for name in ("softmax", "log_softmax", "softmin"):
+            yield one(name, (3, 6, 5), getattr(o, name), args={"dim": dim}, dtypes=ALL_FLOATS, terms=16)
+    yield one("softmax", (2, 5, 3, 4), o.softmax, layout="last", args={"dim": 1}, terms=16)
+    yield one("log_softmax", (70, 130), o.log_softmax, args={"dim": 1}, terms=64)
+
+
+def _elementwise():
+    positive = ("sqrt", "rsqrt", "log", "log1p", "reciprocal")
+    for name, function in o.UNARY.items():
+        kind = "positive" if name in positive else "away"
+        oracle = functools.partial(lambda input, f: f(input), f=function)
+        yield one(name, (3, 5, 7), oracle, kind, dtypes=ALL_FLOATS)
+        yield one(name, (2, 3, 4, 5), oracle, kind, "strided")
+        yield one(name, (), oracle, kind)
+    for name in ("neg", "abs", "sign", "square", "floor", "round"):
+        yield one(name, (4, 5), lambda input, f=o.UNARY[name]: f(input), dtypes=WHOLE, gradient=False)
+    for name, function in o.BINARY.items():
+        whole = WHOLE if name not in ("div", "pow") else ()
+        for shapes in (
+            ((3, 4), (3, 4)),
+            ((2, 3, 4), (4,)),
+            ((2, 1, 4), (3, 1)),
+            ((), (2, 3)),
+            ((0, 3), (3,)),
+        ):
+            yield binary(name, function, shapes, FLOATS)
+        yield binary(name, function, ((2, 3, 4, 5), (3, 1, 1)), ALL_FLOATS, ("last", "C"))
+        yield binary(name, function, ((4, 6), (4, 6)), FLOATS, ("reversed", "F"))
+        if whole:
+            yield binary(name, function, ((3, 4), (4,)), whole)
+    for name, function in o.COMPARISONS.items():
+        arrays = {"input": Array((3, 4), "whole"), "other": Array((4,), "whole")}
+        oracle = functools.partial(lambda input, other, f: f(input, other), f=function)
+        yield Case(name, arrays, oracle, dtypes=(*FLOATS, *WHOLE), gradient=False)
+    for name, function in (("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite)):
+        yield one(name, (3, 4), lambda input, f=function: f(input), gradient=False)
+    yield one("logical_not", (3, 4), lambda input: input == 0, gradient=False)
+    for condition, a, b in (((3, 4), (3, 4), (3, 4)), ((3, 1), (4,), ()), ((2, 3, 4), (1, 4), (3, 1))):
+        arrays = {"condition": Array(condition, "bool"), "input": Array(a), "other": Array(b)}
+        yield Case("where", arrays, lambda condition, input, other: np.where(condition, input, other))
+    for args in ({"min": -0.75}, {"max": 0.75}, {"min": -0.75, "max": 1.25}):
+        low, high = args.get("min", -np.inf), args.get("max", np.inf)
+        oracle = functools.partial(
+            lambda input, low, high, **_: np.clip(input, low, high), low=low, high=high
+        )
+        yield one("clamp", (3, 5, 4), oracle, "away", args=args, dtypes=ALL_FLOATS)
+    bounds = {"input": Array((3, 4), "away"), "min": Array((4,), "away"), "max": Array((3, 1), "away")}
+    yield Case("clamp", bounds, lambda input, min, max: np.minimum(np.maximum(input, min), max))
+    for exponent in (2, 3, 0.5, -1, 0):
+        oracle = lambda input, exponent: input**exponent  # noqa: E731
+        yield one("pow", (3, 4), oracle, "positive", args={"exponent": exponent})
+    for args in ({"alpha": 2}, {"alpha": -0.5}):
+        arrays = {"input": Array((3, 4)), "other": Array((4,))}
+        yield Case("add", arrays, lambda input, other, alpha: input + alpha * other, args)
+        yield Case("sub", arrays, lambda input, other, alpha: input - alpha * other, args)
+    for mode, rounded in (("floor", np.floor), ("trunc", np.trunc)):
+        arrays = {"input": Array((4, 5), "whole"), "other": Array((5,), "whole")}
+        oracle = functools.partial(lambda input, other, rounding_mode, f: f(input / other), f=rounded)
+        yield Case("div", arrays, oracle, {"rounding_mode": mode}, (*FLOATS, *WHOLE), gradient=False)
+    yield one(
+        "round",
+        (3, 4),
+        lambda input, decimals: np.round(input, decimals),
+        args={"decimals": 1},
+        gradient=False,
+    )
+
+
+def binary(name, function, shapes, dtypes, layouts=("C", "C")):
+    second = "exponent" if name == "pow" else "other"
+    kind = "positive" if name == "pow" else "away"
+    # Quotients of whole multiples would stand on the steps of these functions.
+    arrays = {
+        "input": Array(shapes[0], kind, layouts[0]),
+        second: Array(
+            shapes[1], "positive" if name in ("div", "remainder", "floor_divide") else kind, layouts[1]
+        ),
+    }
+    oracle = functools.partial(lambda f, **values: f(*values.values()), function)
+    smooth = name not in ("floor_divide",)
+    return Case(name, arrays, oracle, dtypes=dtypes, gradient=smooth and dtypes != WHOLE)
+
+
+def _reductions():
+    functions = {"sum": np.sum, "mean": np.mean, "prod": np.prod, "amax": np.max, "amin": np.min}
+    for name, function in functions.items():
+        for dim in (None, 0, 1, -1, (0, 2), (1, 2)):
+            for keepdim in (False, True):
+                oracle = functools.partial(
+                    lambda input, dim, keepdim, f: f(input, axis=dim, keepdims=keepdim), f=function
+                )
+                args = {"dim": dim, "keepdim": keepdim}
+                yield one(name, (4, 3, 5), oracle, args=args, terms=60, linear=name in ("sum", "mean"))
+        oracle = functools.partial(lambda input, dim, f: f(input, axis=dim), f=function)
+        layouts = ("last", "strided", "reversed")
+        for layout in layouts:
+            yield one(
+                name, (2, 6, 4, 3), oracle, layout=layout, args={"dim": (2, 3)}, dtypes=ALL_FLOATS, terms=12
+            )
+        yield one(
+            name, (2, 3000), oracle, "positive" if name != "prod" else "unit", args={"dim": 1}, terms=300
+        )
+        if name != "mean":
+            yield one(name, (3, 4), oracle, args={"dim": 0}, dtypes=WHOLE, gradient=False)
+    for name, function in (("var", np.var), ("std", np.std)):
+        for args in ({}, {"dim": 1}, {"dim": (0, 2), "correction": 0}, {"dim": -1, "keepdim": True}):
+            oracle = functools.partial(
+                lambda input, f, dim=None, correction=1, keepdim=False: f(
+                    input, axis=dim, ddof=correction, keepdims=keepdim
+                ),
+                f=function,
+            )
+            yield one(name, (4, 3, 5), oracle, args=args, terms=60)
+    for name, function in (("argmax", np.argmax), ("argmin", np.argmin)):
+        for dim in (None, 0, 1, -1):
+            oracle = functools.partial(lambda input, dim, f: f(input, axis=dim), f=function)
+            yield one(name, (4, 3, 5), oracle, args={"dim": dim}, dtypes=(*FLOATS, "int32"), gradient=False)
+    for name, function in (("any", np.any), ("all", np.all)):
+        for dim in (None, 1):
+            oracle = functools.partial(lambda input, dim, f: f(input, axis=dim), f=function)
+            arrays = {"input": Array((3, 4), "bool")}
+            yield Case(name, arrays, oracle, {"dim": dim}, ("float32",), gradient=False)
+    for name, function, place in (("max", np.max, np.argmax), ("min", np.min, np.argmin)):
+        oracle = functools.partial(
+            lambda input, dim, f, at: (f(input, axis=dim), at(input, axis=dim)), f=function, at=place
+        )
+        yield one(name, (4, 3, 5), oracle, args={"dim": 1})
+
+
+def _layout():
+    def cat(tensors, dim=0):
+        return np.concatenate(tensors, dim)
+
+    def stack(tensors, dim=0):
+        return np.stack(tensors, dim)
+
+    parts = {"a": Array((2, 3, 4)), "b": Array((2, 1, 4), layout="F"), "c": Array((2, 5, 4))}
+    yield Case("cat", parts, cat, {"dim": 1}, (*ALL_FLOATS, *WHOLE), listed=True)
+    yield Case("cat", parts, cat, {"dim": -2}, listed=True)
+    same = {"a": Array((2, 3)), "b": Array((2, 3), layout="reversed")}
+    for dim in (0, 1, -1):
+        yield Case("stack", same, stack, {"dim": dim}, listed=True)
+    for dims in (0, (0, 2), -1):
+        yield one(
+            "flip", (2, 3, 4), lambda input, dims: np.flip(input, dims), args={"dims": dims}, linear=True
+        )
+    for shape, factor in (((2, 8, 3, 4), 2), ((9, 2, 2), 3), ((2, 4, 1, 1), 2), ((1, 3, 2, 2), 1)):
+        yield one(
+            "pixel_shuffle",
+            shape,
+            o.pixel_shuffle,
+            args={"upscale_factor": factor},
+            linear=True,
+            dtypes=ALL_FLOATS,
+        )
+    for shape, factor in (((2, 2, 6, 4), 2), ((1, 6, 3), 3)):
+        yield one("pixel_unshuffle", shape, o.pixel_unshuffle, args={"downscale_factor": factor}, linear=True)
+    for shape, groups in (((2, 6, 3, 4), 3), ((1, 8, 5), 2), ((1, 4, 2), 1)):
+        yield one("channel_shuffle", shape, o.channel_shuffle, args={"groups": groups}, linear=True)
+    for dim, shape in ((0, (2, 3, 4)), (1, (3, 6, 4)), (2, (2, 2, 5))):
+        index = Array(shape, f"index {(3, 4, 5)[dim]}")
+        yield Case("gather", {"input": Array((3, 4, 5)), "index": index}, o.gather, {"dim": dim}, linear=True)
+        yield Case(
+            "index_select",
+            {"input": Array((3, 4, 5), layout="F"), "index": Array((6,), f"index {(3, 4, 5)[dim]}")},
+            lambda input, index, dim: np.take(input, index, dim),
+            {"dim": dim},
+            ALL_FLOATS,
+            linear=True,
+        )
+        arrays = {"input": Array((3, 4, 5)), "index": index, "src": Array((3, 6, 5))}
+        yield Case("scatter_add", arrays, o.scatter_add, {"dim": dim})
+
+
+def _pooling():
+    settings = (
+        {"kernel_size": 2},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+        {"kernel_size": 2, "stride": 3, "ceil_mode": True},
+        {"kernel_size": 4, "stride": 1, "padding": 2},
+        {"kernel_size": 1, "stride": 2},
+    )
+    for rank, size in ((1, (13,)), (2, (9, 8)), (3, (5, 6, 7))):
+        for lead in ((2, 3), (4,)):
+            for args in settings if lead == (2, 3) else settings[:3]:
+                shape = (*lead, *size)
+                yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args)
+                yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=args, linear=True)
+                excluded = {**args, "count_include_pad": False}
+                yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=excluded, linear=True)
+        shape = (2, 3, *size)
+        for args in (
+            {"kernel_size": 3, "dilation": 2, "padding": 1},
+            {"kernel_size": 2, "dilation": 3, "stride": 1},
+        ):
+            yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args)
+        args = {"kernel_size": 3, "stride": 2, "padding": 1, "return_indices": True}
+        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args, dtypes=ALL_FLOATS)
+        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args, dtypes=("int32",), gradient=False)
+        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), layout="last", args=args)
+        yield one(
+            f"avg_pool{rank}d", shape, o.avg_pool(rank), layout="last", args={"kernel_size": 3}, linear=True
+        )
+        if rank > 1:
+            args = {"kernel_size": 3, "stride": 2, "padding": 1, "divisor_override": 5}
+            yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=args, linear=True, dtypes=ALL_FLOATS)
+        for outputs in (1, 3, 5):
+            for kind in ("avg", "max"):
+                oracle, args = o.adaptive(rank, kind), {"output_size": outputs}
+                yield one(
+                    f"adaptive_{kind}_pool{rank}d", shape, oracle, args=args, linear=kind == "avg", terms=32
+                )
+        args = {"output_size": 4, "return_indices": True}
+        yield one(f"adaptive_max_pool{rank}d", shape[1:], o.adaptive(rank, "max"), args=args)
+    args = {"kernel_size": (3, 2), "stride": (1, 2), "padding": (1, 0)}
+    yield one("max_pool2d", (2, 3, 6, 7), o.max_pool(2), args=args)
+    yield one("avg_pool2d", (2, 3, 6, 7), o.avg_pool(2), args=args, linear=True)
+    for kind in ("avg", "max"):
+        args = {"output_size": (None, 3)}
+        yield one(
+            f"adaptive_{kind}_pool2d", (2, 3, 6, 7), o.adaptive(2, kind), args=args, linear=kind == "avg"
+        )
+    yield one("max_pool2d", (0, 3, 6, 7), o.max_pool(2), args={"kernel_size": 2})
+
+
+def _interpolation():
+    modes = {
+        1: ("nearest", "nearest-exact", "linear", "area"),
+        2: ("nearest", "nearest-exact", "bilinear", "bicubic", "area"),
+        3: ("nearest", "nearest-exact", "trilinear"),
+    }
+    for rank, size in ((1, (7,)), (2, (5, 6)), (3, (3, 4, 5))):
+        resized = {1: (11, 4), 2: ((8, 13), (3, 4)), 3: ((5, 7, 6), (2, 3, 3))}[rank]
+        for mode in modes[rank]:
+            corners = ({}, {"align_corners": True}) if mode.endswith(("linear", "cubic")) else ({},)
+            for extra in corners:
+                for target in (*({"size": s} for s in resized), {"scale_factor": 2}, {"scale_factor": 1.7}):
+                    args = {**target, "mode": mode, **extra}
+                    yield one("interpolate", (2, 3, *size), o.interpolate, args=args, linear=True, terms=32)
+        mode = modes[rank][2]
+        args = {"scale_factor": 2, "mode": mode}
+        yield one(
+            "interpolate", (2, 3, *size), o.interpolate, layout="last", args=args, dtypes=ALL_FLOATS, terms=32
+        )
+
+
+def _normalization():
+    for shape in ((4, 3), (3, 4, 5), (2, 3, 4, 5), (2, 4, 2, 3, 2)):
+        channels = (shape[1],)
+        parameters = {"weight": Array(channels), "bias": Array(channels)}
+        running = {"running_mean": Array(channels), "running_var": Array(channels, "positive")}
+        none = {"running_mean": None, "running_var": None}
+        x = {"input": Array(shape)}
+        kinds = ALL_FLOATS if shape == (2, 3, 4, 5) else FLOATS
+        yield Case("batch_norm", {**x, **running, **parameters}, o.batch_norm, {}, kinds)
+        yield Case("batch_norm", {**x, **running}, o.batch_norm, {"eps": 0.1})
+        yield Case(
+            "batch_norm", {**x, **parameters}, o.batch_norm, {**none, "training": True}, kinds, terms=128
+        )
+        yield Case("batch_norm", x, o.batch_norm, {**none, "training": True, "eps": 0.01}, terms=128)
+        if len(shape) > 2:
+            yield Case("instance_norm", {**x, **parameters}, o.instance_norm, {}, kinds, terms=128)
+            yield Case("instance_norm", x, o.instance_norm, terms=128)
+    last = {"input": Array((2, 4, 5, 3), layout="last")}
+    yield Case(
+        "batch_norm",
+        last,
+        o.batch_norm,
+        {"running_mean": None, "running_var": None, "training": True},
+        terms=128,
+    )
+    for shape, groups in (
+        ((3, 6), 2),
+        ((2, 6, 5), 3),
+        ((2, 4, 3, 5), 4),
+        ((2, 4, 3, 5), 1),
+        ((1, 6, 2, 3, 2), 2),
+    ):
+        channels = (shape[1],)
+        arrays = {"input": Array(shape), "weight": Array(channels), "bias": Array(channels)}
+        yield Case("group_norm", arrays, o.group_norm, {"num_groups": groups}, ALL_FLOATS, terms=128)
+        yield Case("group_norm", {"input": Array(shape)}, o.group_norm, {"num_groups": groups}, terms=128)
+    for shape, count in (((3, 7), 1), ((2, 3, 4), 2), ((4, 5, 6), 1)):
+        sizes = shape[-count:]
+        arrays = {"input": Array(shape), "weight": Array(sizes), "bias": Array(sizes)}
+        yield Case("layer_norm", arrays, o.layer_norm, {"normalized_shape": sizes}, ALL_FLOATS, terms=128)
+        yield Case(
+            "layer_norm", {"input": Array(shape)}, o.layer_norm, {"normalized_shape": sizes}, terms=128
+        )
+
+
+def _matrices():
+    for lead in ((), (3,), (2, 3)):
+        arrays = {"input": Array((*lead, 5)), "weight": Array((4, 5))}
+        yield Case("linear", arrays, o.linear, dtypes=ALL_FLOATS, terms=20)
+        yield Case("linear", {**arrays, "bias": Array((4,))}, o.linear, terms=20)
+    yield Case(
+        "linear", {"input": Array((4, 70)), "weight": Array((33, 70), layout="F")}, o.linear, terms=128
+    )
+    shapes = (
+        *(((3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 3, 4), (2, 4, 5))),
+        *(
+            ((2, 3, 4), (4, 5)),
+            ((3, 4), (2, 4, 5)),
+            ((2, 1, 3, 4), (3, 4, 2)),
+            ((2, 3, 4), (4,)),
+            ((4,), (2, 4, 3)),
+        ),
+    )
+    for a, b in shapes:
+        arrays = {"input": Array(a), "other": Array(b)}
+        yield Case(
+            "matmul", arrays, lambda input, other: np.matmul(input, other), dtypes=ALL_FLOATS, terms=20
+        )
+    arrays = {"input": Array((17, 33), layout="F"), "other": Array((33, 19), layout="reversed")}
+    yield Case("matmul", arrays, lambda input, other: np.matmul(input, other), terms=64)
+    arrays = {"input": Array((3, 2, 4)), "mat2": Array((3, 4, 5))}
+    yield Case("bmm", arrays, lambda input, mat2: np.matmul(input, mat2), terms=20)
+
+
+def _losses():
+    for shape in ((4, 5), (2, 5, 3), (2, 5, 2, 3), (5,)):
+        rest = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+        x = {"input": Array(shape), "target": Array(rest, "index 5")}
+        for name in ("cross_entropy", "nll_loss"):
+            oracle = getattr(o, name)
+            for reduction in ("mean", "sum", "none"):
+                yield Case(name, x, oracle, {"reduction": reduction}, terms=64)
+            weighted = {**x, "weight": Array((5,), "positive")}
+            yield Case(name, weighted, oracle, {"ignore_index": 2}, terms=64, fixed=("weight",))
+        # The only target is counted.
+        args = {"label_smoothing": 0.2, "ignore_index": 1 if rest else -1}
+        yield Case("cross_entropy", weighted, o.cross_entropy, args, terms=64, fixed=("weight",))
+        if len(shape) > 1:
+            soft = {"input": Array(shape), "target": Array(shape, "rows"), "weight": Array((5,), "positive")}
+            for reduction in ("mean", "sum", "none"):
+                args = {"reduction": reduction, "label_smoothing": 0.1}
+                yield Case("cross_entropy", soft, o.cross_entropy, args, terms=64, fixed=("weight",))
+    pair = {"input": Array((3, 4), "away"), "target": Array((3, 4), "away")}
+    for reduction in ("mean", "sum", "none"):
+        args = {"reduction": reduction}
+        for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"):
+            yield Case(name, pair, getattr(o, name), args, ALL_FLOATS, terms=32)
+        yield Case("smooth_l1_loss", pair, o.smooth_l1_loss, {**args, "beta": 0.3}, terms=32)
+        yield Case("huber_loss", pair, o.huber_loss, {**args, "delta": 0.3}, terms=32)
+        unit = {"input": Array((3, 4), "unit"), "target": Array((3, 4), "unit")}
+        yield Case("binary_cross_entropy", unit, o.binary_cross_entropy, args, terms=64)
+        weighted = {**pair, "target": Array((3, 4), "unit"), "weight": Array((4,), "positive")}
+        name = "binary_cross_entropy_with_logits"
+        yield Case(name, weighted, getattr(o, name), args, terms=64)
+        yield Case(
+            name, {**weighted, "pos_weight": Array((4,), "positive")}, getattr(o, name), args, terms=64
+        )
+    for reduction in ("batchmean", "sum", "none"):
+        chances = {"input": Array((3, 4)), "target": Array((3, 4), "rows")}
+        yield Case("kl_div", chances, o.kl_div, {"reduction": reduction}, terms=64)
+    yield Case("kl_div", pair, o.kl_div, {"log_target": True}, terms=64)
+
+
+CASES = [
+    *_activations(),
+    *_elementwise(),
+    *_reductions(),
+    *_layout(),
+    *_pooling(),
+    *_interpolation(),
+    *_normalization(),
+    *_matrices(),
+    *_losses(),
+]
+
+
+def tolerance(case, dtype, scale):
+    """How far a result of about `scale` may be from the oracle's: `terms` roundings, one more if stored "
+    "narrow."""
+    working = np.finfo(np.float32 if dtype == np.float16 else dtype).eps
+    narrow = np.finfo(np.float16).eps if dtype == np.float16 else 0.0
+    return (working * (4 + 2 * case.terms) + narrow * (2 + math.sqrt(case.terms) / 4)) * max(scale, 1.0)
