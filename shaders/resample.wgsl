@@ -3,7 +3,7 @@
     One table holds, for each axis, where its rows begin (offsets, one more than outputs), the taps' elements and, if
     not SELECT, the bits of their weights.
     KIND    f32, f16 (sums are f32), bits (any 4 bytes; SELECT only)
-    SELECT  each output is one element as it is
+    SELECT  each output is one element as it is, or the number `fill`
     LANES   1, or 4 channels at once; LAST: the memory order (planes.wgsl) -#}
 {%- set ELEMENT = "u32" if KIND == "bits" else KIND -%}
 {%- set STORED = "vec4<" ~ ELEMENT ~ ">" if LANES == 4 else ELEMENT -%}
@@ -12,7 +12,7 @@ struct Params {
     size: u32, channels: u32, out_d: u32, out_h: u32,
     out_w: u32, x_first: u32, x_n: u32, x_c: u32,
     x_d: u32, x_h: u32, x_w: u32, y_first: u32,
-    rows_d: u32, rows_h: u32, rows_w: u32, unused: u32,
+    rows_d: u32, rows_h: u32, rows_w: u32, fill: u32,
     taps_d: u32, taps_h: u32, taps_w: u32, weights_d: u32,
     weights_h: u32, weights_w: u32, unused1: u32, unused2: u32,
 }
@@ -31,7 +31,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let o = place(i);
     let base = p.x_first + o.n * p.x_n + o.c * p.x_c;
 {%- if SELECT %}
-    y[p.y_first + i] = x[base + table[p.taps_d + o.d] * p.x_d + table[p.taps_h + o.h] * p.x_h + table[p.taps_w + o.w] * p.x_w];
+    let d = table[p.taps_d + o.d]; let h = table[p.taps_h + o.h]; let w = table[p.taps_w + o.w];
+    // An element of -1 is none: the number `fill` takes its place.
+    let none = max(max(d, h), w) == 0xffffffffu;
+    let at = select(base + d * p.x_d + h * p.x_h + w * p.x_w, p.x_first, none);
+    y[p.y_first + i] = select(x[at], {{ STORED }}({{ "p.fill" if KIND == "bits" else KIND ~ "(bitcast<f32>(p.fill))" }}), none);
 {%- else %}
     let begin_d = table[p.rows_d + o.d]; let end_d = table[p.rows_d + o.d + 1u];
     let begin_h = table[p.rows_h + o.h]; let end_h = table[p.rows_h + o.h + 1u];

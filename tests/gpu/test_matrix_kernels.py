@@ -145,6 +145,15 @@ def test_many_pixels_are_cut(backend):
         backend.conv_weight_grad(geometry, *devices)
 
 
+def test_large_weights_are_added_part_by_part(backend):
+    geometry = Geometry(1, (9, 32, 8), (32, 32, 3), padding=1)
+    x, g = (RNG.standard_normal((9, 32, 8)).astype(np.float32) for _ in range(2))
+    devices = [backend.upload(a) for a in (x, g)]
+    with binding_limit(backend.runtime, 16 << 10):
+        parts = backend.download(backend.conv_weight_grad(geometry, *devices))
+    np.testing.assert_allclose(parts, weight_gradient(geometry, x, g), atol=1e-4)
+
+
 def test_numbers_that_are_none_stay_where_they_are(backend):
     geometry = Geometry(2, (1, 8, 6, 6), (16, 8, 3, 3), padding=1)
     x, g = np.ones((1, 8, 6, 6), np.float32), np.ones((1, 16, 6, 6), np.float32)

@@ -9,8 +9,9 @@ from ...errors import BindingTooLarge, DtypeError
 from .array import GpuArray
 from .layout import assign, relayout
 from .layout import slice as part
+from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
 from .planes import by_batch
-from .weight_grad import Plan, dispatch, room, split_sum
+from .plans import layout_key
 
 __all__ = ["matmul"]
 
@@ -33,6 +34,15 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
     if k == 0:
         assign(result, 0)
         return result
+    left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
+    limit = runtime.max_binding
+    if batch <= _MOST_MATRICES and fits(limit, left, right, result):
+        key = ("matmul", layout_key(left), layout_key(right), limit)
+        steps = kept_sum(key)
+        if steps is None:
+            steps = sum_of(_planned(left, right), left, right, result)
+            keep_sum(key, steps)
+        return run_sum(steps, left, right, result)
     for start in range(0, batch, _MOST_MATRICES):
         count = min(batch - start, _MOST_MATRICES)
         _multiply(_from(a, start, count), _from(b, start, count), _from(result, start, count))
@@ -57,18 +67,9 @@ def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
 def _run(arrays: list[GpuArray]) -> None:
     out, left, right = arrays
     runtime = out.runtime
-    matrices, m, k = left.shape
-    half = out.dtype == np.float16
     target, x, g = runtime.bind(out), runtime.bind(right), runtime.bind(left)
-    plan = _plan(
-        matrices,
-        (m, k, right.shape[2]),
-        half,
-        ((right.strides[0], 0, 0, right.strides[1]), right.offset % 4 == 0),
-        ((left.strides[0], 0, 0, left.strides[2]), left.offset % 4 == 0),
-        room(runtime.max_binding),
-    )
-    if plan.splits == 1 and not half:
+    plan = _planned(left, right)
+    if plan.splits == 1 and out.dtype == np.float32:
         dispatch(plan, g, x, target, target.first)
         return
     sums = runtime.empty((plan.splits, out.size), np.dtype(np.float32))
@@ -86,8 +87,8 @@ def _neighbours(x: GpuArray, inner: int, outer: int) -> GpuArray:
     Of a matrix that repeats one copy is made.
     """
     steps = x.strides
-    fits = (x.shape[inner] == 1 or steps[inner] == 1) and (x.shape[outer] == 1 or steps[outer] > 0)
-    if not fits:
+    ready = (x.shape[inner] == 1 or steps[inner] == 1) and (x.shape[outer] == 1 or steps[outer] > 0)
+    if not ready:
         if steps[0] == 0 and x.shape[0] > 1:
             one = _neighbours(_from(x, 0, 1), inner, outer)
             return one.view(x.shape, (0, *one.strides[1:]), one.offset)
@@ -98,6 +99,18 @@ def _neighbours(x: GpuArray, inner: int, outer: int) -> GpuArray:
         fixed[outer] = -(-x.shape[inner] // 4) * 4
         return x.view(x.shape, tuple(fixed), x.offset)
     return x
+
+
+def _planned(left: GpuArray, right: GpuArray) -> Plan:
+    matrices, m, k = left.shape
+    return _plan(
+        matrices,
+        (m, k, right.shape[2]),
+        left.dtype == np.float16,
+        ((right.strides[0], 0, 0, right.strides[1]), right.offset % 4 == 0),
+        ((left.strides[0], 0, 0, left.strides[2]), left.offset % 4 == 0),
+        room(left.runtime.max_binding),
+    )
 
 
 @lru_cache(4096)

@@ -1,12 +1,15 @@
-"""Padding on the GPU: constant borders are fills, the others select elements along an axis."""
+"""Padding on the GPU: each place of an extended axis selects an element, or a number."""
 
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from ..taps import Taps, border_taps
 from .array import GpuArray
 from .layout import assign, copy, memory_order, permute
-from .layout import slice as view
-from .windows import resample
+from .strided import number_bits
+from .windows import resample, select
 
 __all__ = ["pad", "pad_grad"]
 
@@ -17,28 +20,17 @@ _MOST_AXES = 3
 
 def pad(x: GpuArray, pads: Pads, mode: str, value: Any = 0) -> GpuArray:
     """Extend every axis; negative pads crop first."""
-    if mode != "constant":
-        tables = [
-            border_taps(size, low, high, mode) if low or high else None
-            for size, (low, high) in zip(x.shape, pads, strict=True)
-        ]
-        return _along(x, tables)
-    core = view(
-        x,
-        tuple(
-            slice(max(-low, 0), size - max(-high, 0)) for size, (low, high) in zip(x.shape, pads, strict=True)
-        ),
-    )
-    if not any(low > 0 or high > 0 for low, high in pads):
-        return copy(core)
-    shape = tuple(
-        size + max(low, 0) + max(high, 0) for size, (low, high) in zip(core.shape, pads, strict=True)
-    )
-    result = x.runtime.empty(shape, x.dtype, memory_order(x))
-    assign(result, value)
-    inner = (slice(max(low, 0), max(low, 0) + size) for size, (low, _) in zip(core.shape, pads, strict=True))
-    assign(view(result, tuple(inner)), core)
-    return result
+    make = _constant_taps if mode == "constant" else border_taps
+    tables = [
+        make(size, low, high, mode) if low or high else None
+        for size, (low, high) in zip(x.shape, pads, strict=True)
+    ]
+    if x.size == 0:
+        shape = (size + low + high for size, (low, high) in zip(x.shape, pads, strict=True))
+        result = x.runtime.empty(tuple(shape), x.dtype, memory_order(x))
+        assign(result, value)
+        return result
+    return _along(x, tables, number_bits(value, x.dtype))
 
 
 def pad_grad(grad_output: GpuArray, pads: Pads, mode: str) -> GpuArray:
@@ -49,17 +41,27 @@ def pad_grad(grad_output: GpuArray, pads: Pads, mode: str) -> GpuArray:
         border_taps(size - low - high, low, high, mode).transposed() if low or high else None
         for size, (low, high) in zip(grad_output.shape, pads, strict=True)
     ]
-    return _along(grad_output, tables)
+    return _along(grad_output, tables, None)
 
 
-def _along(x: GpuArray, tables: list[Taps | None]) -> GpuArray:
-    """`resample` along any axes, by views in which they come last."""
+def _along(x: GpuArray, tables: list[Taps | None], fill: int | None) -> GpuArray:
+    """`resample`, or with `fill` `select`, along any axes, by views in which they come last."""
     axes = [axis for axis, table in enumerate(tables) if table is not None]
     if not axes:
         return copy(x)
     while axes:
         part, axes = axes[-_MOST_AXES:], axes[:-_MOST_AXES]
-        order = (*(axis for axis in range(x.ndim) if axis not in part), *part)
-        moved = resample(permute(x, order), [tables[axis] for axis in part])
-        x = permute(moved, tuple(order.index(axis) for axis in range(x.ndim)))
+        taps = [tables[axis] for axis in part]
+        order = (*[axis for axis in range(x.ndim) if axis not in part], *part)
+        moved = permute(x, order)
+        moved = resample(moved, taps) if fill is None else select(moved, taps, fill)
+        x = permute(moved, tuple([order.index(axis) for axis in range(x.ndim)]))
     return x
+
+
+@lru_cache(256)
+def _constant_taps(size: int, low: int, high: int, mode: str) -> Taps:
+    """Element -1 for each place outside of the axis."""
+    at = np.arange(-low, size + high, dtype=np.int32)
+    at[(at < 0) | (at >= size)] = -1
+    return Taps(("border", size, low, high, mode), size, np.arange(len(at) + 1, dtype=np.int32), at, None)

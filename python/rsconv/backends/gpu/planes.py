@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ...errors import BindingTooLarge
 from .array import GpuArray, dense_strides
 from .layout import contiguous
+from .plans import Step
 
 __all__ = ["Planes", "by_batch", "empty_like", "planes"]
 
@@ -86,13 +87,14 @@ def empty_like(
     return made, made.view(whole, dense_strides(whole, (0, 2, 3, 4, 1) if source.last else None), 0)
 
 
-def by_batch(arrays: Sequence[GpuArray], run: Callable[[list[GpuArray]], None]) -> None:
+def by_batch(arrays: Sequence[GpuArray], run: Callable[[list[GpuArray]], Step | None]) -> Step | None:
     """Call `run` with the arrays, or with parts of their first axes that the device can bind.
 
-    `run` raises BindingTooLarge before it dispatches what is too large.
+    `run` raises BindingTooLarge before it dispatches what is too large, and returns what it dispatched: it is
+    returned if there was one part.
     """
     try:
-        run(list(arrays))
+        return run(list(arrays))
     except BindingTooLarge:
         size = arrays[0].shape[0]
         if size == 1:
@@ -103,3 +105,4 @@ def by_batch(arrays: Sequence[GpuArray], run: Callable[[list[GpuArray]], None]) 
                 [a.view((count, *a.shape[1:]), a.strides, a.offset + start * a.strides[0]) for a in arrays],
                 run,
             )
+        return None

@@ -1,7 +1,7 @@
 """The runtime of one device: its arrays, what goes to and from them, and the commands over them."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,13 +94,15 @@ class Runtime(Commands):
             self.sentinels.fill(result)
         return result
 
-    def table(self, key: Hashable, array: NDArray[Any]) -> GpuArray:
-        """A constant that kernels read, uploaded once per `key`; the least recently used ones are dropped."""
+    def table(self, key: Hashable, make: NDArray[Any] | Callable[[], NDArray[Any]]) -> GpuArray:
+        """A constant that kernels read, uploaded (and made) once per `key`; the least recently used ones are
+        dropped."""
         with self._lock:
             known = self._tables.get(key)
             if known is not None:
                 self._tables.move_to_end(key)
                 return known
+            array = make() if callable(make) else make
             made = self.empty(array.shape, self.check_dtype(array.dtype))
             self.write(made, np.ascontiguousarray(array, made.dtype))
             self._tables[key] = made

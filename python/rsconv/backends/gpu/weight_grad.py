@@ -3,40 +3,21 @@
 Plans come from the core (`src/gpu/weight_grad.rs`), which knows tiles and splits.
 """
 
-import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from ... import _core
 from ..._core import Geometry
 from ...errors import BindingTooLarge, DtypeError
-from .array import Binding, GpuArray
+from .array import GpuArray
+from .elementwise import elementwise
 from .layout import assign, relayout
-from .strided import type_name
+from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
+from .plans import layout_key
 
-__all__ = ["Plan", "conv_weight_grad", "dispatch", "room", "split_sum"]
-
-_words = struct.Struct("<52I")
-_sum_words = struct.Struct("<8I")
-# Words of the uniform block that a call fills in.
-_SPLITS, _FIRST_SPLIT, _G_FIRST, _X_FIRST, _Y_FIRST = 3, 7, 8, 11, 35
-_ROOM = 64 << 20
-"""Bytes for the parts of a split sum."""
-
-
-class Plan(NamedTuple):
-    """How one sum over pixels runs; see `Plan` in the core."""
-
-    variant: str
-    words: list[int]
-    loads: list[int]
-    splits: int
-    splits_at_once: int
-    grid: list[int]
-    outputs: int
+__all__ = ["conv_weight_grad"]
 
 
 def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> GpuArray:
@@ -47,6 +28,12 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
     if x.dtype.kind != "f":
         raise DtypeError(f"convolutions on the GPU take float32 or float16, but got {x.dtype.name}")
     runtime = x.runtime
+    limit = runtime.max_binding
+    key = ("weight_grad", geometry, layout_key(x), layout_key(grad_output), limit)
+    known = kept_sum(key)
+    if known is not None and fits(limit, x, grad_output):
+        source, grad = (grad_output, x) if geometry.transposed else (x, grad_output)
+        return run_sum(known, grad, source, runtime.empty(geometry.weight_shape, x.dtype))
     result = runtime.empty(geometry.weight_shape, x.dtype)
     if result.size == 0:
         return result
@@ -58,6 +45,18 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
     pixels = _channels_last(grad, geometry.rank)
     images = _channels_last(source, geometry.rank)
     half = x.dtype == np.float16
+    if fits(limit, images, pixels, result):
+        plan = _plan(geometry, images.shape[0], half, _operand(images), _operand(pixels), room(limit))
+        steps = sum_of(plan, pixels, images, result)
+        if images.buffer is source.buffer and pixels.buffer is grad.buffer:
+            keep_sum(key, steps)
+        return run_sum(steps, pixels, images, result)
+    return _by_parts(geometry, images, pixels, result)
+
+
+def _by_parts(geometry: Geometry, images: GpuArray, pixels: GpuArray, result: GpuArray) -> GpuArray:
+    """The sum over samples that the device cannot bind at once: every part leaves parts of the sum."""
+    runtime, half = result.runtime, result.dtype == np.float16
     parts = _parts([images, pixels])
     space = room(runtime.max_binding) // len(parts)
     plans = [
@@ -65,45 +64,25 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
         for start, stop, (image, pixel) in parts
     ]
     splits = sum(plan.splits for plan in plans)
-    whole = splits == 1 and not half
-    sums = result if whole else runtime.empty((splits, result.size), np.dtype(np.float32))
+    single = np.dtype(np.float32)
+    if splits * result.size * 4 > runtime.max_binding:
+        # Large weights: one part of the sum after the other.
+        total: GpuArray | None = None
+        for plan, (_, _, (image, pixel)) in zip(plans, parts, strict=True):
+            sums = runtime.empty((plan.splits, result.size), single)
+            dispatch(plan, runtime.bind(pixel), runtime.bind(image), runtime.bind(sums), 0)
+            piece = runtime.empty(result.shape, single)
+            split_sum(sums, piece)
+            total = piece if total is None else elementwise("add", (total, piece))
+        assign(result, total)
+        return result
+    sums = runtime.empty((splits, result.size), single)
     target, at = runtime.bind(sums), 0
     for plan, (_, _, (image, pixel)) in zip(plans, parts, strict=True):
-        first = target.first + at * plan.outputs
-        dispatch(plan, runtime.bind(pixel), runtime.bind(image), target, first)
+        dispatch(plan, runtime.bind(pixel), runtime.bind(image), target, target.first + at * plan.outputs)
         at += plan.splits
-    if not whole:
-        split_sum(sums, result)
+    split_sum(sums, result)
     return result
-
-
-def dispatch(plan: Plan, g: Binding, x: Binding, y: Binding, y_first: int) -> None:
-    """Run `plan` on bound operands; the parts of its sum go to `y` from element `y_first` on."""
-    runtime = y.array.runtime
-    words = list(plan.words)
-    words[_G_FIRST], words[_X_FIRST] = g.first // plan.loads[0], x.first // plan.loads[1]
-    words[_Y_FIRST] = y_first
-    columns, rows, groups = plan.grid
-    for first in range(0, plan.splits, plan.splits_at_once):
-        count = min(plan.splits_at_once, plan.splits - first)
-        words[_SPLITS], words[_FIRST_SPLIT] = count, first
-        grid = (columns, rows, groups * count) if columns else runtime.grid(-(-rows * count // 64))
-        runtime.dispatch(plan.variant, _words.pack(*words), (g, x), (y,), grid)
-
-
-def split_sum(sums: GpuArray, result: GpuArray) -> None:
-    """Add the parts of a sum, the rows of `sums`, into the dense `result`, in their order."""
-    runtime = sums.runtime
-    source, target = runtime.bind(sums), runtime.bind(result)
-    size = result.size
-    words = _sum_words.pack(size, sums.shape[0], source.first, target.first, size, 0, 0, 0)
-    variant = f"split_sum_{type_name(result.dtype)}"
-    runtime.dispatch(variant, words, (source,), (target,), runtime.grid(-(-size // 64)))
-
-
-def room(max_binding: int) -> int:
-    """Bytes that the parts of a sum may take."""
-    return min(_ROOM, max_binding)
 
 
 def _channels_last(x: GpuArray, rank: int) -> GpuArray:
