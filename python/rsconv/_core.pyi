@@ -152,3 +152,15 @@ def gpu_matmul_plan(
     room: int,
 ) -> tuple[str, list[int], list[int], int, int, list[int], int]:
     """How the GPU multiplies `batch` pairs of matrices of `sizes` m, k, n."""
+
+def gpu_conv_plan(
+    geometry: Geometry,
+    which: str,
+    *,
+    f16: bool,
+    adapter_class: str,
+    max_binding: int,
+    max_products: int,
+    force: str = "",
+) -> dict[str, Any]:
+    """The dispatches of a convolution's pass on a GPU, for `rsconv.backends.gpu.conv`."""

@@ -39,6 +39,14 @@ static TEMPLATES: &[(&str, &str)] = embedded![
     "weight_grad.wgsl",
     "weight_grad_direct.wgsl",
     "weight_grad_params.wgsl",
+    "conv_params.wgsl",
+    "conv_epilogue.wgsl",
+    "conv_gemm.wgsl",
+    "conv_direct.wgsl",
+    "conv_depthwise.wgsl",
+    "conv_pack.wgsl",
+    "conv_stage.wgsl",
+    "conv_reduce.wgsl",
 ];
 
 /// One shader: a template and what it is rendered with.

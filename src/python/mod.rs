@@ -11,6 +11,7 @@ mod elementwise;
 mod errors;
 mod geometry;
 mod gpu;
+mod gpu_conv;
 mod ops;
 mod strided;
 mod weight_grad;
@@ -114,6 +115,8 @@ mod _core {
     use super::geometry::Geometry;
     #[pymodule_export]
     use super::gpu::{expressions, render_shader, shader_variants};
+    #[pymodule_export]
+    use super::gpu_conv::gpu_conv_plan;
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
     #[pymodule_export]

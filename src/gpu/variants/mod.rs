@@ -3,6 +3,7 @@
 //! A family gives `variants()`. A variant differs from its neighbours in what a compiler must know (the expression,
 //! the element type, the tile); shapes, strides and offsets are words of its uniform block.
 
+mod conv;
 mod copy;
 mod elementwise;
 mod indexing;
@@ -16,6 +17,7 @@ use crate::expr::wgsl::ShaderType;
 /// The variants of every family.
 pub(super) fn all() -> Vec<Variant> {
     [
+        conv::variants(),
         copy::variants(),
         elementwise::variants(),
         indexing::variants(),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._core import Geometry
 from . import layout, transfer
 from .array import GpuArray
 from .runtime import Runtime
@@ -18,7 +19,7 @@ _MODULES = {
     "elementwise": ("elementwise",),
     "reduction": ("reduce", "arg_reduce", "moments", "softmax"),
     "matmul": ("matmul",),
-    "conv": ("conv", "conv_input_grad", "explain", "pack", "conv_of", "packed"),
+    "conv": ("conv", "conv_input_grad", "pack", "conv_of", "packed"),
     "weight_grad": ("conv_weight_grad",),
     "unfold": ("unfold", "fold"),
     "windows": ("max_pool", "max_pool_grad", "resample"),
@@ -60,6 +61,14 @@ class GpuBackend:
     def full(self, shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> GpuArray:
         """A new array of one value."""
         return layout.full(self.runtime, shape, value, np.dtype(dtype))
+
+    def explain(self, geometry: Geometry, dtype: np.dtype[Any], which: str) -> dict[str, Any]:
+        """The plan of a pass, 'forward', 'input_grad' or 'weight_grad', without running it."""
+        kernels = importlib.import_module(
+            f".{'weight_grad' if which == 'weight_grad' else 'conv'}", __package__
+        )
+        plan: dict[str, Any] = kernels.explain(self.runtime, geometry, np.dtype(dtype), which)
+        return plan
 
     def __getattr__(self, name: str) -> Any:
         """The function of an operator, from its module."""

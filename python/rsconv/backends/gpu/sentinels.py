@@ -50,7 +50,7 @@ class Sentinels:
         runtime, block = self._runtime, array.buffer.block
         runtime.sentinels = None
         try:
-            if self._pattern is None or self._pattern.buffer.block.size < block.size:
+            if self._pattern is None or self._pattern.nbytes < block.size:
                 words = np.full(block.size // 4, _WORD, np.int32)
                 self._pattern = runtime.empty((len(words),), words.dtype)
                 runtime.write(self._pattern, words)
