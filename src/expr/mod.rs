@@ -4,9 +4,12 @@
 //! numbers, in loops that the compiler vectorises for each instruction set; [`wgsl`] with symbols that write down
 //! what is done to them. `functions` holds the polynomials behind exp, log, sin and their like.
 
+mod computed;
 pub mod cpu;
 mod functions;
 pub mod lane;
 pub mod table;
 pub mod wgsl;
 mod wgsl_integers;
+
+pub use computed::Computed;

@@ -6,9 +6,10 @@
 use super::strided::{View, collapse, runs};
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::expr::Computed;
 use crate::expr::cpu::{Kernel, MAX_ARITY, Run};
 use crate::expr::table::{Gives, Op};
-use crate::simd::{Float, Isa};
+use crate::simd::Isa;
 use crate::threads::{self, Interrupt};
 use crate::view::Output;
 
@@ -33,30 +34,6 @@ pub enum Target<'a, E> {
     Elements(&'a mut [E]),
     /// Bools, bytes of 0 and 1.
     Bools(&'a mut [u8]),
-}
-
-/// A type that expressions are compiled for.
-pub trait Computed: Float {
-    /// The kernel of an expression, if it has one for floats.
-    fn kernel(op: &Op) -> Option<Kernel<Self>>;
-    /// The nearest number of this type.
-    fn nearest(value: f64) -> Self;
-}
-impl Computed for f32 {
-    fn kernel(op: &Op) -> Option<Kernel<f32>> {
-        op.f32
-    }
-    fn nearest(value: f64) -> f32 {
-        value as f32
-    }
-}
-impl Computed for f64 {
-    fn kernel(op: &Op) -> Option<Kernel<f64>> {
-        op.f64
-    }
-    fn nearest(value: f64) -> f64 {
-        value
-    }
 }
 
 /// How a task finds the blocks of an operand.
@@ -198,7 +175,10 @@ struct Job<'a, E: Element> {
     params: &'a [E::Acc],
 }
 
-impl<E: Element> Job<'_, E> {
+impl<E: Element> Job<'_, E>
+where
+    E::Acc: Computed,
+{
     /// Calls `f(at, operands)` for the blocks of the places `from..to`.
     fn run(&self, from: usize, to: usize, mut f: impl FnMut(usize, &[&[E::Acc]])) {
         let mut scratch = [[E::Acc::default(); BLOCK]; MAX_ARITY];
@@ -267,9 +247,11 @@ fn bring_bools<E: Element>(
     strides: &[isize],
     at: usize,
     block: &mut [E::Acc],
-) {
+) where
+    E::Acc: Computed,
+{
     let step = strides[strides.len() - 1];
-    let (zero, one) = (E::Acc::default(), E::Acc::ONE);
+    let (zero, one) = (E::Acc::default(), E::Acc::nearest(1.0));
     runs(dims, strides, at, block.len(), |to, offset, len| {
         let from = view.position(offset);
         for (i, to) in block[to..to + len].iter_mut().enumerate() {

@@ -85,6 +85,9 @@ pub(crate) fn runs(
     count: usize,
     mut f: impl FnMut(usize, isize, usize),
 ) {
+    if count == 0 {
+        return;
+    }
     let last = dims.len() - 1;
     let mut index = [0usize; MAX_AXES];
     let mut offset = 0isize;

@@ -6,8 +6,10 @@ use super::errors::to_python;
 use super::strided::{Fresh, Strided, broadcast};
 use crate::element::Element;
 use crate::error::Error;
+use crate::expr::Computed;
 use crate::expr::table::{self, Gives, Op};
-use crate::ops::elementwise::{self as core, Computed, Operand, Target};
+use crate::ops::elementwise::{self as core, Operand, Target};
+use crate::ops::reductions::{self, Reduction};
 use crate::ops::strided::memory_order;
 use crate::threads;
 use half::f16;
@@ -122,4 +124,71 @@ where
     let threads = threads::num_threads();
     call::run(py, |signals| core::run(op, &permuted, operands, params, target, threads, signals))?;
     out.finish()
+}
+
+/// Which axes are named.
+fn marked(ndim: usize, axes: &[usize]) -> Vec<bool> {
+    (0..ndim).map(|axis| axes.contains(&axis)).collect()
+}
+
+/// A new array of the shape in which marked axes have size 1.
+fn reduced_array<'py>(py: Python<'py>, shape: &[usize], marked: &[bool], kind: Kind) -> PyResult<Fresh<'py>> {
+    let shape: Vec<usize> = shape.iter().zip(marked).map(|(&n, &one)| if one { 1 } else { n }).collect();
+    Fresh::new(py, &shape, (0..shape.len()).collect(), Some(kind))
+}
+
+/// An array of floats.
+fn floats<'py>(what: &str, x: &Bound<'py, PyUntypedArray>) -> PyResult<(Strided<'py>, Kind)> {
+    let array = Strided::new(what, x)?;
+    match array.kind {
+        Some(kind) => Ok((array, kind)),
+        None => {
+            let text = format!("{what} has type bool; supported are float16, float32 and float64");
+            Err(to_python(x.py(), Error::Dtype(text)))
+        }
+    }
+}
+
+/// Reduces floats over axes, which stay with size 1.
+#[pyfunction]
+pub(super) fn reduce<'py>(
+    py: Python<'py>,
+    op: &str,
+    x: &Bound<'py, PyUntypedArray>,
+    axes: Vec<usize>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let how = Reduction::from_name(op).map_err(|error| to_python(py, error))?;
+    let (x, kind) = floats("input", x)?;
+    let marked = marked(x.shape().len(), &axes);
+    let mut out = reduced_array(py, x.shape(), &marked, kind)?;
+    let threads = threads::num_threads();
+    by_float!(kind, E => {
+        let (view, target) = (x.view::<E>(x.strides().to_vec()), out.slice::<E>());
+        call::run(py, |signals| reductions::run(how, x.shape(), &view, &marked, target, threads, signals))?;
+    });
+    out.finish()
+}
+
+/// Mean and variance of floats over axes, which stay with size 1; float16 gives float32.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub(super) fn moments<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyUntypedArray>,
+    axes: Vec<usize>,
+) -> PyResult<(Bound<'py, PyUntypedArray>, Bound<'py, PyUntypedArray>)> {
+    let (x, kind) = floats("input", x)?;
+    let marked = marked(x.shape().len(), &axes);
+    let wide = if kind == Kind::F16 { Kind::F32 } else { kind };
+    let mut mean = reduced_array(py, x.shape(), &marked, wide)?;
+    let mut variance = reduced_array(py, x.shape(), &marked, wide)?;
+    let threads = threads::num_threads();
+    by_float!(kind, E => {
+        let view = x.view::<E>(x.strides().to_vec());
+        let (mean, variance) = (mean.slice(), variance.slice());
+        call::run(py, |signals| {
+            reductions::moments(x.shape(), &view, &marked, mean, variance, threads, signals)
+        })?;
+    });
+    Ok((mean.finish()?, variance.finish()?))
 }

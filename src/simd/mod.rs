@@ -38,17 +38,13 @@ pub trait Float:
 {
     /// Its name in kernel names.
     const NAME: &'static str;
-    /// One.
-    const ONE: Self;
 }
 
 impl Float for f32 {
     const NAME: &'static str = "f32";
-    const ONE: f32 = 1.0;
 }
 impl Float for f64 {
     const NAME: &'static str = "f64";
-    const ONE: f64 = 1.0;
 }
 
 /// A vector of `L` lanes of `T`.

@@ -1,0 +1,274 @@
+//! What reductions do with their elements, compiled for each instruction set.
+
+use std::marker::PhantomData;
+
+use super::reduce::COLUMNS;
+use crate::expr::Computed;
+use crate::simd::{Body, Isa};
+
+/// Lanes that a row is summed in.
+const LANES: usize = 64;
+
+/// One kind of reduction of elements of type `T`.
+pub(super) trait Reducer<T: Computed> {
+    /// What parts are joined in.
+    type Wide: Copy + Send + Sync;
+    /// The result of no elements.
+    fn nothing() -> Self::Wide;
+    /// The result of one piece.
+    fn row(isa: Isa, x: &[T]) -> Self::Wide;
+    /// Joins `rows` rows of a tile, `pitch` apart, to the results of its columns.
+    fn columns(isa: Isa, x: &[T], pitch: usize, rows: usize, sums: &mut [Self::Wide]);
+    /// The result of two parts, the first of which comes first.
+    fn join(a: Self::Wide, b: Self::Wide) -> Self::Wide;
+}
+
+/// A reduction that goes step by step.
+pub(super) trait Fold {
+    /// Where it begins.
+    fn start() -> f64;
+    /// One element more.
+    fn step<T: Computed>(sum: T, x: T) -> T;
+}
+
+/// Adds up.
+pub(super) struct Sum;
+impl Fold for Sum {
+    #[inline(always)]
+    fn start() -> f64 {
+        0.0
+    }
+    #[inline(always)]
+    fn step<T: Computed>(sum: T, x: T) -> T {
+        sum + x
+    }
+}
+
+/// Multiplies.
+pub(super) struct Product;
+impl Fold for Product {
+    #[inline(always)]
+    fn start() -> f64 {
+        1.0
+    }
+    #[inline(always)]
+    fn step<T: Computed>(sum: T, x: T) -> T {
+        sum * x
+    }
+}
+
+/// The largest; NaN wins.
+pub(super) struct Largest;
+impl Fold for Largest {
+    #[inline(always)]
+    fn start() -> f64 {
+        f64::NEG_INFINITY
+    }
+    #[inline(always)]
+    fn step<T: Computed>(sum: T, x: T) -> T {
+        if x > sum || x.is_nan() { x } else { sum }
+    }
+}
+
+/// The smallest; NaN wins.
+pub(super) struct Smallest;
+impl Fold for Smallest {
+    #[inline(always)]
+    fn start() -> f64 {
+        f64::INFINITY
+    }
+    #[inline(always)]
+    fn step<T: Computed>(sum: T, x: T) -> T {
+        if x < sum || x.is_nan() { x } else { sum }
+    }
+}
+
+struct RowFold<'a, F, T>(&'a [T], PhantomData<F>);
+
+impl<F: Fold, T: Computed> Body for RowFold<'_, F, T> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> f64 {
+        let mut lanes = [T::nearest(F::start()); LANES];
+        let chunks = self.0.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for j in 0..LANES {
+                lanes[j] = F::step(lanes[j], chunk[j]);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane = F::step(*lane, x);
+        }
+        let mut wide = [0.0f64; LANES / 4];
+        for j in 0..LANES / 4 {
+            let a = F::step(lanes[j], lanes[j + LANES / 4]);
+            let b = F::step(lanes[j + LANES / 2], lanes[j + LANES * 3 / 4]);
+            wide[j] = F::step(a.exact(), b.exact());
+        }
+        let mut n = LANES / 8;
+        while n > 0 {
+            for j in 0..n {
+                wide[j] = F::step(wide[j], wide[j + n]);
+            }
+            n /= 2;
+        }
+        wide[0]
+    }
+}
+
+struct ColumnFold<'a, F, T> {
+    x: &'a [T],
+    pitch: usize,
+    rows: usize,
+    sums: &'a mut [f64],
+    fold: PhantomData<F>,
+}
+
+impl<F: Fold, T: Computed> Body for ColumnFold<'_, F, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let n = self.sums.len();
+        let mut lanes = [T::nearest(F::start()); COLUMNS];
+        let lanes = &mut lanes[..n];
+        for row in 0..self.rows {
+            let x = &self.x[row * self.pitch..][..n];
+            for j in 0..n {
+                lanes[j] = F::step(lanes[j], x[j]);
+            }
+        }
+        for j in 0..n {
+            self.sums[j] = F::step(self.sums[j], lanes[j].exact());
+        }
+    }
+}
+
+impl<T: Computed, F: Fold> Reducer<T> for F {
+    type Wide = f64;
+    fn nothing() -> f64 {
+        F::start()
+    }
+    fn row(isa: Isa, x: &[T]) -> f64 {
+        isa.run(RowFold::<F, T>(x, PhantomData))
+    }
+    fn columns(isa: Isa, x: &[T], pitch: usize, rows: usize, sums: &mut [f64]) {
+        isa.run(ColumnFold { x, pitch, rows, sums, fold: PhantomData::<F> })
+    }
+    fn join(a: f64, b: f64) -> f64 {
+        F::step(a, b)
+    }
+}
+
+/// Count, mean and sum of squared deviations of some elements.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    pub(super) count: f64,
+    pub(super) mean: f64,
+    pub(super) squares: f64,
+}
+
+/// Mean and variance, by Chan, Golub and LeVeque's formula for the spread of two parts.
+pub(super) struct Moments;
+
+struct Squares<'a, T>(&'a [T], T);
+
+impl<T: Computed> Body for Squares<'_, T> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> f64 {
+        let Squares(x, mean) = self;
+        let mut lanes = [T::default(); LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for j in 0..LANES {
+                let d = chunk[j] - mean;
+                lanes[j] += d * d;
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            let d = x - mean;
+            *lane += d * d;
+        }
+        RowFold::<Sum, T>(&lanes, PhantomData).run::<FUSED>()
+    }
+}
+
+struct ColumnSpread<'a, T> {
+    x: &'a [T],
+    pitch: usize,
+    rows: usize,
+    sums: &'a mut [Spread],
+}
+
+impl<T: Computed> Body for ColumnSpread<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let n = self.sums.len();
+        let (mut means, mut squares) = ([T::default(); COLUMNS], [T::default(); COLUMNS]);
+        let (means, squares) = (&mut means[..n], &mut squares[..n]);
+        for row in 0..self.rows {
+            let x = &self.x[row * self.pitch..][..n];
+            for j in 0..n {
+                means[j] += x[j];
+            }
+        }
+        let share = 1.0 / self.rows as f64;
+        let mut exact = [0.0f64; COLUMNS];
+        let exact = &mut exact[..n];
+        for j in 0..n {
+            exact[j] = means[j].exact() * share;
+            means[j] = T::nearest(exact[j]);
+        }
+        for row in 0..self.rows {
+            let x = &self.x[row * self.pitch..][..n];
+            for j in 0..n {
+                let d = x[j] - means[j];
+                squares[j] += d * d;
+            }
+        }
+        let count = self.rows as f64;
+        for j in 0..n {
+            let off = exact[j] - means[j].exact();
+            let squares = squares[j].exact() - count * off * off;
+            let part = Spread { count, mean: exact[j], squares };
+            self.sums[j] = spread_of_both(self.sums[j], part);
+        }
+    }
+}
+
+#[inline(always)]
+fn spread_of_both(a: Spread, b: Spread) -> Spread {
+    if a.count == 0.0 {
+        return b;
+    }
+    let count = a.count + b.count;
+    let (apart, share) = (b.mean - a.mean, b.count / count);
+    Spread {
+        count,
+        mean: a.mean + apart * share,
+        squares: a.squares + b.squares + apart * apart * a.count * share,
+    }
+}
+
+impl<T: Computed> Reducer<T> for Moments {
+    type Wide = Spread;
+    fn nothing() -> Spread {
+        Spread { count: 0.0, mean: f64::NAN, squares: f64::NAN }
+    }
+    fn row(isa: Isa, x: &[T]) -> Spread {
+        let count = x.len() as f64;
+        let mean = isa.run(RowFold::<Sum, T>(x, PhantomData)) / count;
+        let near = T::nearest(mean);
+        let off = mean - near.exact();
+        Spread { count, mean, squares: isa.run(Squares(x, near)) - count * off * off }
+    }
+    fn columns(isa: Isa, x: &[T], pitch: usize, rows: usize, sums: &mut [Spread]) {
+        isa.run(ColumnSpread { x, pitch, rows, sums })
+    }
+    fn join(a: Spread, b: Spread) -> Spread {
+        if b.count == 0.0 { a } else { spread_of_both(a, b) }
+    }
+}
