@@ -1,6 +1,7 @@
 //! Operators besides convolution, on strided views: elementwise work, reductions, pooling, resampling, indexing.
 
 mod along;
+pub mod arg_reduce;
 pub mod dropout;
 pub mod elementwise;
 pub mod gather;
@@ -13,6 +14,7 @@ pub mod reductions;
 pub mod resample;
 pub mod select;
 pub mod shares;
+pub mod softmax;
 pub mod strided;
 mod sums;
 pub mod taps;

@@ -31,9 +31,9 @@ const SHORT: usize = 16;
 
 /// Axes with their distances between elements.
 #[derive(Default, Clone)]
-struct Axes {
-    dims: Vec<usize>,
-    strides: Vec<isize>,
+pub(super) struct Axes {
+    pub(super) dims: Vec<usize>,
+    pub(super) strides: Vec<isize>,
 }
 
 impl Axes {
@@ -42,7 +42,7 @@ impl Axes {
         self.strides.push(stride);
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.dims.iter().product()
     }
 
@@ -54,7 +54,7 @@ impl Axes {
         self
     }
 
-    fn offset(&self, mut index: usize) -> isize {
+    pub(super) fn offset(&self, mut index: usize) -> isize {
         let mut offset = 0;
         for (&size, &stride) in self.dims.iter().zip(&self.strides).rev() {
             offset += (index % size) as isize * stride;
@@ -67,26 +67,26 @@ impl Axes {
 /// A reduction of one shape.
 pub(super) struct Plan {
     /// Kept axes but for the columns: strides of the view, then of the output.
-    outer: Axes,
-    outer_out: Axes,
+    pub(super) outer: Axes,
+    pub(super) outer_out: Axes,
     /// Reduced axes, the last of which holds the rows' elements (`rows`) or steps from row to row.
-    reduced: Axes,
-    columns: Option<Columns>,
+    pub(super) reduced: Axes,
+    pub(super) columns: Option<Columns>,
 }
 
 /// The kept axis that lies innermost.
-struct Columns {
-    count: usize,
+pub(super) struct Columns {
+    pub(super) count: usize,
     stride: isize,
-    out: isize,
+    pub(super) out: isize,
     /// Rows taken as one, and the elements that the last reduced axis has in all.
     folded: usize,
     run: usize,
 }
 
 impl Plan {
-    /// For a view of `shape`; the output holds the kept axes in C order.
-    pub(super) fn new(shape: &[usize], strides: &[isize], reduced: &[bool]) -> Plan {
+    /// For a view of `shape`; the output holds the kept axes in C order. `fold`: rows may be taken as one.
+    pub(super) fn new(shape: &[usize], strides: &[isize], reduced: &[bool], fold: bool) -> Plan {
         let mut out = vec![0isize; shape.len()];
         let mut step = 1isize;
         for axis in (0..shape.len()).rev().filter(|&axis| !reduced[axis]) {
@@ -119,7 +119,7 @@ impl Plan {
             }
         }
         plan.reduced = plan.reduced.closed();
-        if let Some(columns) = &mut plan.columns {
+        if let Some(columns) = plan.columns.as_mut().filter(|_| fold) {
             columns.fold(&mut plan.reduced);
         }
         plan
@@ -140,16 +140,21 @@ impl Columns {
         }
     }
 
+    /// How far column `i` is from the first one.
+    pub(super) fn offset(&self, i: usize) -> isize {
+        i as isize * self.stride
+    }
+
     /// Columns of a row of a tile.
     fn width(&self) -> usize {
         self.count * self.folded
     }
 }
 
-/// What tasks of one reduction share.
-struct Job<'a, 'v, E> {
-    plan: &'a Plan,
-    isa: Isa,
+/// What tasks of one reduction have in common.
+pub(super) struct Job<'a, 'v, E> {
+    pub(super) plan: &'a Plan,
+    pub(super) isa: Isa,
     view: &'a View<'v, E>,
 }
 
@@ -179,7 +184,7 @@ pub(super) fn run<E: Element, R: Reducer<E::Acc>>(
 where
     E::Acc: Computed,
 {
-    let job = Job { plan, isa: Isa::current()?, view };
+    let job = Job::new(plan, view)?;
     match &plan.columns {
         None => job.rows::<R>(share, write),
         Some(columns) => job.columns::<R>(columns, share, write),
@@ -192,10 +197,14 @@ fn parts(count: usize, size: usize) -> (usize, usize) {
     (steps, count.div_ceil(steps).max(1))
 }
 
-impl<E: Element> Job<'_, '_, E>
+impl<'a, 'v, E: Element> Job<'a, 'v, E>
 where
     E::Acc: Computed,
 {
+    pub(super) fn new(plan: &'a Plan, view: &'a View<'v, E>) -> Result<Self> {
+        Ok(Job { plan, isa: Isa::current()?, view })
+    }
+
     fn rows<R: Reducer<E::Acc>>(
         &self,
         share: &Share<'_>,
@@ -247,12 +256,18 @@ where
 
     /// Calls `f` with `n` elements `step` apart, in the type of sums.
     #[inline]
-    fn with_piece<T>(&self, offset: isize, step: isize, n: usize, f: impl FnOnce(&[E::Acc]) -> T) -> T {
+    pub(super) fn with_piece<T>(
+        &self,
+        offset: isize,
+        step: isize,
+        n: usize,
+        f: impl FnOnce(&[E::Acc]) -> T,
+    ) -> T {
         let from = self.view.position(offset);
-        if step == 1 {
-            if let Some(data) = as_accumulators(self.view.data) {
-                return f(&data[from..from + n]);
-            }
+        if step == 1
+            && let Some(data) = as_accumulators(self.view.data)
+        {
+            return f(&data[from..from + n]);
         }
         let mut piece = [E::Acc::default(); PIECE];
         self.bring(from, step, &mut piece[..n]);
@@ -327,7 +342,7 @@ where
     }
 
     /// Calls `f(elements, pitch, rows, columns)` for tiles of `width` columns over the rows `from..from + count`.
-    fn tiles(
+    pub(super) fn tiles(
         &self,
         columns: &Columns,
         start: isize,
@@ -357,7 +372,8 @@ where
         runs(&reduced.dims, &reduced.strides, from, count, |at, offset, len| {
             let first = (from + at) % size;
             // With rows taken as one, the last of them may be short.
-            let short = columns.folded > 1 && first + len == size && columns.run % columns.folded != 0;
+            let short =
+                columns.folded > 1 && first + len == size && !columns.run.is_multiple_of(columns.folded);
             let whole = len - usize::from(short);
             for row in (0..whole).step_by(ROWS) {
                 tile(start + offset + row as isize * step, ROWS.min(whole - row), width);

@@ -29,6 +29,11 @@ pub(super) trait Fold {
     fn start() -> f64;
     /// One element more.
     fn step<T: Computed>(sum: T, x: T) -> T;
+    /// Whether `x` takes the place of another number, where one of both is kept.
+    #[inline(always)]
+    fn better<T: Computed>(_x: T, _other: T) -> bool {
+        false
+    }
 }
 
 /// Adds up.
@@ -68,6 +73,10 @@ impl Fold for Largest {
     fn step<T: Computed>(sum: T, x: T) -> T {
         if x > sum || x.is_nan() { x } else { sum }
     }
+    #[inline(always)]
+    fn better<T: Computed>(x: T, other: T) -> bool {
+        x > other
+    }
 }
 
 /// The smallest; NaN wins.
@@ -80,6 +89,10 @@ impl Fold for Smallest {
     #[inline(always)]
     fn step<T: Computed>(sum: T, x: T) -> T {
         if x < sum || x.is_nan() { x } else { sum }
+    }
+    #[inline(always)]
+    fn better<T: Computed>(x: T, other: T) -> bool {
+        x < other
     }
 }
 
@@ -171,27 +184,31 @@ pub(super) struct Spread {
 /// Mean and variance, by Chan, Golub and LeVeque's formula for the spread of two parts.
 pub(super) struct Moments;
 
-struct Squares<'a, T>(&'a [T], T);
+/// Sums of the distances from a number near the mean, and of their squares.
+struct Deviations<'a, T>(&'a [T], T);
 
-impl<T: Computed> Body for Squares<'_, T> {
-    type Out = f64;
+impl<T: Computed> Body for Deviations<'_, T> {
+    type Out = (f64, f64);
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> f64 {
-        let Squares(x, mean) = self;
-        let mut lanes = [T::default(); LANES];
-        let chunks = x.chunks_exact(LANES);
+    fn run<const FUSED: bool>(self) -> (f64, f64) {
+        let Deviations(x, near) = self;
+        let (mut sums, mut squares) = ([T::default(); LANES / 2], [T::default(); LANES / 2]);
+        let chunks = x.chunks_exact(LANES / 2);
         let rest = chunks.remainder();
         for chunk in chunks {
-            for j in 0..LANES {
-                let d = chunk[j] - mean;
-                lanes[j] += d * d;
+            for j in 0..LANES / 2 {
+                let d = chunk[j] - near;
+                sums[j] += d;
+                squares[j] += d * d;
             }
         }
-        for (lane, &x) in lanes.iter_mut().zip(rest) {
-            let d = x - mean;
-            *lane += d * d;
+        for (j, &x) in rest.iter().enumerate() {
+            let d = x - near;
+            sums[j] += d;
+            squares[j] += d * d;
         }
-        RowFold::<Sum, T>(&lanes, PhantomData).run::<FUSED>()
+        let total = |lanes: &[T]| RowFold::<Sum, T>(lanes, PhantomData).run::<FUSED>();
+        (total(&sums), total(&squares))
     }
 }
 
@@ -216,26 +233,33 @@ impl<T: Computed> Body for ColumnSpread<'_, T> {
             }
         }
         let share = 1.0 / self.rows as f64;
-        let mut exact = [0.0f64; COLUMNS];
-        let exact = &mut exact[..n];
-        for j in 0..n {
-            exact[j] = means[j].exact() * share;
-            means[j] = T::nearest(exact[j]);
+        for near in &mut *means {
+            *near = T::nearest(near.exact() * share);
         }
+        let mut off = [T::default(); COLUMNS];
+        let off = &mut off[..n];
         for row in 0..self.rows {
             let x = &self.x[row * self.pitch..][..n];
             for j in 0..n {
                 let d = x[j] - means[j];
+                off[j] += d;
                 squares[j] += d * d;
             }
         }
-        let count = self.rows as f64;
         for j in 0..n {
-            let off = exact[j] - means[j].exact();
-            let squares = squares[j].exact() - count * off * off;
-            let part = Spread { count, mean: exact[j], squares };
+            let part = Spread::near(self.rows, means[j].exact(), off[j].exact(), squares[j].exact());
             self.sums[j] = spread_of_both(self.sums[j], part);
         }
+    }
+}
+
+impl Spread {
+    /// From sums of distances from `near`, and of their squares.
+    #[inline(always)]
+    fn near(count: usize, near: f64, distances: f64, squares: f64) -> Spread {
+        let count = count as f64;
+        let off = distances / count;
+        Spread { count, mean: near + off, squares: squares - distances * off }
     }
 }
 
@@ -259,11 +283,9 @@ impl<T: Computed> Reducer<T> for Moments {
         Spread { count: 0.0, mean: f64::NAN, squares: f64::NAN }
     }
     fn row(isa: Isa, x: &[T]) -> Spread {
-        let count = x.len() as f64;
-        let mean = isa.run(RowFold::<Sum, T>(x, PhantomData)) / count;
-        let near = T::nearest(mean);
-        let off = mean - near.exact();
-        Spread { count, mean, squares: isa.run(Squares(x, near)) - count * off * off }
+        let near = T::nearest(isa.run(RowFold::<Sum, T>(x, PhantomData)) / x.len() as f64);
+        let (distances, squares) = isa.run(Deviations(x, near));
+        Spread::near(x.len(), near.exact(), distances, squares)
     }
     fn columns(isa: Isa, x: &[T], pitch: usize, rows: usize, sums: &mut [Spread]) {
         isa.run(ColumnSpread { x, pitch, rows, sums })

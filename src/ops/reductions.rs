@@ -51,7 +51,7 @@ pub fn run<E: Element>(
 where
     E::Acc: Computed,
 {
-    let plan = Plan::new(shape, &view.strides, reduced);
+    let plan = Plan::new(shape, &view.strides, reduced, true);
     let out = Output::new(out);
     let call = Call { plan: &plan, view, out: &out, share: Share { threads, interrupt } };
     let count: usize = shape.iter().zip(reduced).filter(|(_, reduced)| **reduced).map(|(n, _)| n).product();
@@ -96,7 +96,7 @@ pub fn moments<E: Element>(
 where
     E::Acc: Computed,
 {
-    let plan = Plan::new(shape, &view.strides, reduced);
+    let plan = Plan::new(shape, &view.strides, reduced, true);
     let (mean, variance) = (Output::new(mean), Output::new(variance));
     reduce::run::<E, Moments>(&plan, view, &Share { threads, interrupt }, &|at, spread| {
         mean.write(at, E::Acc::nearest(spread.mean));

@@ -8,8 +8,10 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::expr::Computed;
 use crate::expr::table::{self, Gives, Op};
+use crate::ops::arg_reduce::{self as arg, Extremum};
 use crate::ops::elementwise::{self as core, Operand, Target};
 use crate::ops::reductions::{self, Reduction};
+use crate::ops::softmax as soft;
 use crate::ops::strided::memory_order;
 use crate::threads;
 use half::f16;
@@ -191,4 +193,53 @@ pub(super) fn moments<'py>(
         })?;
     });
     Ok((mean.finish()?, variance.finish()?))
+}
+
+/// Where the first 'max' or 'min', or the first NaN, stands along an axis, which stays with size 1.
+#[pyfunction]
+pub(super) fn arg_reduce<'py>(
+    py: Python<'py>,
+    op: &str,
+    x: &Bound<'py, PyUntypedArray>,
+    axis: usize,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let which = match op {
+        "max" => Extremum::Max,
+        "min" => Extremum::Min,
+        _ => {
+            let text = format!("op must be 'max' or 'min', but got op='{op}'");
+            return Err(to_python(py, Error::Argument(text)));
+        }
+    };
+    let (x, kind) = floats("input", x)?;
+    let marked = marked(x.shape().len(), &[axis]);
+    let mut out = reduced_array(py, x.shape(), &marked, Kind::I64)?;
+    let threads = threads::num_threads();
+    by_float!(kind, E => {
+        let (view, target) = (x.view::<E>(x.strides().to_vec()), out.slice::<i64>());
+        call::run(py, |signals| arg::run(which, x.shape(), &view, axis, target, threads, signals))?;
+    });
+    out.finish()
+}
+
+/// Softmax along an axis, or its logarithm, in the memory order of `x`.
+#[pyfunction]
+pub(super) fn softmax<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyUntypedArray>,
+    axis: usize,
+    log: bool,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let (x, kind) = floats("input", x)?;
+    let order = memory_order(x.shape(), x.strides());
+    let shape: Vec<usize> = order.iter().map(|&axis| x.shape()[axis]).collect();
+    let strides = order.iter().map(|&axis| x.strides()[axis]).collect();
+    let place = order.iter().position(|&other| other == axis).unwrap_or(0);
+    let mut out = Fresh::new(py, x.shape(), order, Some(kind))?;
+    let threads = threads::num_threads();
+    by_float!(kind, E => {
+        let (view, target) = (x.view::<E>(strides), out.slice::<E>());
+        call::run(py, |signals| soft::run(&shape, &view, place, log, target, threads, signals))?;
+    });
+    out.finish()
 }

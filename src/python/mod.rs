@@ -110,7 +110,7 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::elementwise::{elementwise, moments, reduce};
+    use super::elementwise::{arg_reduce, elementwise, moments, reduce, softmax};
     #[pymodule_export]
     use super::geometry::Geometry;
     #[pymodule_export]
