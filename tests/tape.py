@@ -2,7 +2,7 @@
 
 from rsconv import functions as f
 from rsconv._functional.gradients import gradients
-from rsconv._functional.recording import recorder
+from rsconv._functional.recorder import recorder
 
 
 class Tape:

@@ -283,5 +283,7 @@ def test_losses():
         fails(lambda loss=loss: loss(x, t, zeros(4)), ShapeError, "5 classes", "[4]")
         fails(lambda loss=loss: loss(x, t, zeros(5, dtype=float)), DtypeError, "weight", "float64")
     fails(lambda: F.nll_loss(x, [0.5, 1.0]), DtypeError, "nll_loss", "float64")
+    fails(lambda: F.nll_loss(INTS, [0, 1]), DtypeError, "nll_loss", "int64")
+    fails(lambda: F.nll_loss(zeros(), 0), ShapeError, "nll_loss", "[]")
     fails(lambda: F.cross_entropy(x, t, label_smoothing=2.0), ArgumentError, "label_smoothing=2.0")
     fails(lambda: F.cross_entropy(zeros(), 0), ShapeError, "[]")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from ._functional.recorder import told
 from .arithmetic import normalize_dims
 from .backends import backend_of
 from .errors import ArgumentError, ShapeError
@@ -68,7 +69,8 @@ def reshape(input: "Tensor", *shape: Any) -> "Tensor":
         wanted = tuple(input.numel() // known if size == -1 else size for size in wanted)
     if min(wanted, default=0) < 0 or math.prod(wanted) != input.numel():
         raise ShapeError(f"shape {_sizes(shape)} is invalid for a Tensor of shape {input.shape}")
-    return input._derive(backend_of(input._array).reshape(input._array, wanted))
+    result = input._derive(backend_of(input._array).reshape(input._array, wanted))
+    return told("reshape", {"input": input}, result)
 
 
 def view(input: "Tensor", *shape: Any) -> "Tensor":
@@ -106,7 +108,8 @@ def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
 
 
 def _permuted(input: "Tensor", axes: tuple[int, ...]) -> "Tensor":
-    return input._derive(backend_of(input._array).permute(input._array, axes))
+    result = input._derive(backend_of(input._array).permute(input._array, axes))
+    return told("permute", {"input": input}, result, axes=axes)
 
 
 @_of_arrays_too
@@ -161,7 +164,8 @@ def expand(input: "Tensor", *sizes: Any) -> "Tensor":
     if new < 0 or any(size not in (-1, n) and n != 1 for size, n in zip(wanted, own, strict=True)):
         raise ShapeError(f"a Tensor of shape {input.shape} cannot be expanded to {wanted}")
     shape = tuple(n if size == -1 else size for size, n in zip(wanted, own, strict=True))
-    return input._derive(backend_of(input._array).expand(input._array, shape))
+    result = input._derive(backend_of(input._array).expand(input._array, shape))
+    return told("expand", {"input": input}, result)
 
 
 def expand_as(input: "Tensor", other: "Tensor") -> "Tensor":

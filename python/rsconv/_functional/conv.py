@@ -12,7 +12,8 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, check_out_kind, operands, stored
 from .pad import check_reach
-from .recording import node, recorder
+from .recorder import recorder
+from .recording import node
 
 ndarray = np.ndarray
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")

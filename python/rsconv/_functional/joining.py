@@ -10,8 +10,10 @@ import numpy as np
 from .. import arithmetic
 from ..dtypes import promote
 from ..errors import ArgumentError, ShapeError
+from ..shaping import squeeze
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
+from .recorder import told
 from .recording import node
 
 __all__ = ["cat", "chunk", "concat", "concatenate", "flip", "narrow", "span", "split", "stack", "unbind"]
@@ -104,10 +106,11 @@ def stack(tensors: Sequence[ArrayLike], dim: int = 0) -> Result:
     return node(call, "stack", named, call.backend.concatenate(parts, axis), axis=axis)
 
 
-def _part(input: ArrayLike, axis: int, part: Any) -> Result:
+def _part(input: ArrayLike, axis: int, start: int, length: int) -> Result:
     """A view along one axis: of a Tensor a Tensor that shares its memory, else an ndarray."""
-    index = (*(slice(None),) * axis, part)
-    return input[index] if isinstance(input, Tensor) else np.asarray(input)[index]
+    index = (*(slice(None),) * axis, slice(start, start + length))
+    view = input[index] if isinstance(input, Tensor) else np.asarray(input)[index]
+    return told("narrow", {"input": input}, view, axis=axis, start=start)
 
 
 def _axis(input: ArrayLike, dim: int) -> tuple[int, int]:
@@ -136,7 +139,7 @@ def narrow(input: ArrayLike, dim: int, start: int, length: int) -> Result:
     start += size if start < 0 else 0
     if length < 0 or start + length > size:
         raise ArgumentError(f"start ({start}) + length ({length}) exceeds dimension size ({size})")
-    return _part(input, axis, slice(start, start + length))
+    return _part(input, axis, start, length)
 
 
 def split(tensor: ArrayLike, split_size_or_sections: Any, dim: int = 0) -> tuple[Result, ...]:
@@ -163,7 +166,7 @@ def split(tensor: ArrayLike, split_size_or_sections: Any, dim: int = 0) -> tuple
             raise ArgumentError(f"split expects a positive split_size, but got split_size={part}")
         sections = [min(part, size - start) for start in range(0, size, part)] if size else [0]
     starts = np.cumsum([0, *sections]).tolist()
-    return tuple(_part(tensor, axis, slice(a, b)) for a, b in itertools.pairwise(starts))
+    return tuple(_part(tensor, axis, a, b - a) for a, b in itertools.pairwise(starts))
 
 
 def chunk(input: ArrayLike, chunks: int, dim: int = 0) -> tuple[Result, ...]:
@@ -180,7 +183,7 @@ def chunk(input: ArrayLike, chunks: int, dim: int = 0) -> tuple[Result, ...]:
 def unbind(input: ArrayLike, dim: int = 0) -> tuple[Result, ...]:
     """Views of the slices along `dim`, without it. Behaviour of PyTorch's unbind."""
     axis, size = _axis(input, dim)
-    return tuple(_part(input, axis, i) for i in range(size))
+    return tuple(squeeze(_part(input, axis, i, 1), axis) for i in range(size))
 
 
 def flip(input: ArrayLike, dims: Any) -> Result:

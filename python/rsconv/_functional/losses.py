@@ -354,6 +354,10 @@ def _nll(
     reduction: str,
     smoothing: float,
 ) -> Result:
+    if not log_p.ndim:
+        raise ShapeError(f"{name} expects input (N, C, *) or (C,), but got input of size []")
+    if log_p.dtype.kind != "f":
+        raise DtypeError(f"{name} needs a floating-point input, but got {log_p.dtype}")
     axis = 1 if log_p.ndim > 1 else 0
     classes = log_p.shape[axis]
     t = _targets(name, log_p, target, classes, ignore_index)

@@ -17,7 +17,8 @@ from ..backends.taps import average_taps
 from ..backends.windows import adaptive_window, pool_window
 from ..errors import ArgumentError, DtypeError, ShapeError
 from .arrays import ArrayLike, Operands, Result, operands
-from .recording import node, recording
+from .recorder import recording
+from .recording import node
 from .sizes import check_rank, each
 
 

@@ -1,27 +1,11 @@
-"""Where automatic differentiation listens: every differentiable operator says here what it computed.
+"""What every operator returns: results, which it tells to automatic differentiation."""
 
-An operator is known by a name in `gradients.RULES`. Functions that only call other functions say nothing.
-"""
-
-from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from .arrays import Operands, Result
+from .recorder import recorder
 
-__all__ = ["Recorder", "node", "recorder", "recording"]
-
-Recorder = Callable[[str, dict[str, Any], tuple[Result, ...], dict[str, Any]], None]
-"""Called with the operator's name, its array arguments by name (as the caller gave them; numbers and None
-too), its results, and its canonical arguments."""
-
-recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
-"""Who listens to the calls of this thread; None if no gradient is wanted."""
-
-
-def recording() -> bool:
-    """Whether someone listens: what only a gradient needs (indices, statistics) is computed if so."""
-    return recorder.get() is not None
+__all__ = ["node"]
 
 
 def node(
@@ -32,7 +16,7 @@ def node(
     saved: dict[str, Any] | None = None,
     **args: Any,
 ) -> Result:
-    """What an operator returns: its backend arrays (one or a tuple) as results, told to who listens.
+    """An operator's backend arrays (one or a tuple) as results, told to who listens.
 
     `saved` are backend arrays that the gradient needs, by the names of arguments.
     """

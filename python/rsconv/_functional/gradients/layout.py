@@ -51,6 +51,15 @@ def stack(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, An
     return {name: lambda i=i: part(i) for i, name in enumerate(inputs)}  # type: ignore[misc]
 
 
+@rule("narrow")
+def narrow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """Zeros around it."""
+    axis, start = args["axis"], args["start"]
+    size, length = inputs["input"].shape[axis], grad.shape[axis]
+    pads = tuple((start, size - start - length) if a == axis else (0, 0) for a in range(grad.ndim))
+    return {"input": lambda: padded(grad, pads, "constant")}
+
+
 @rule("flip")
 def flip(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """Reversed again."""
