@@ -1,34 +1,25 @@
 """The operators of one GPU, collected from the modules of their kernels."""
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._core import Geometry
-from . import layout, transfer
+from . import conv as _conv
+from . import elementwise as _elementwise
+from . import gather as _gather
+from . import indexing, layout, random, reduction, transfer, weight_grad, windows
+from . import matmul as _matmul
+from . import pad as _pad
+from . import unfold as _unfold
 from .array import GpuArray
 from .runtime import Runtime
 
-__all__ = ["GpuBackend"]
+if TYPE_CHECKING:
+    from .. import Backend
 
-# The module of each operator's function.
-_MODULES = {
-    "layout": ("reshape", "permute", "slice", "expand", "copy", "contiguous", "assign", "concatenate"),
-    "elementwise": ("elementwise",),
-    "reduction": ("reduce", "arg_reduce", "moments", "softmax"),
-    "matmul": ("matmul",),
-    "conv": ("conv", "conv_input_grad", "pack", "conv_of", "packed"),
-    "weight_grad": ("conv_weight_grad",),
-    "unfold": ("unfold", "fold"),
-    "windows": ("max_pool", "max_pool_grad", "resample"),
-    "pad": ("pad", "pad_grad"),
-    "indexing": ("index", "index_assign", "strides", "identity"),
-    "gather": ("gather", "scatter_add"),
-    "random": ("dropout",),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = ["GpuBackend"]
 
 
 class GpuBackend:
@@ -64,17 +55,48 @@ class GpuBackend:
 
     def explain(self, geometry: Geometry, dtype: np.dtype[Any], which: str) -> dict[str, Any]:
         """The plan of a pass, 'forward', 'input_grad' or 'weight_grad', without running it."""
-        kernels = importlib.import_module(
-            f".{'weight_grad' if which == 'weight_grad' else 'conv'}", __package__
-        )
-        plan: dict[str, Any] = kernels.explain(self.runtime, geometry, np.dtype(dtype), which)
-        return plan
+        if which == "weight_grad":
+            return weight_grad.explain(self.runtime, geometry, np.dtype(dtype))
+        return _conv.explain(self.runtime, geometry, np.dtype(dtype), which)
 
-    def __getattr__(self, name: str) -> Any:
-        """The function of an operator, from its module."""
-        if name not in _MODULE_OF:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        module = importlib.import_module(f"{__package__}.{_MODULE_OF[name]}")
-        function = getattr(module, name)
-        setattr(self, name, function)
-        return function
+    reshape = staticmethod(layout.reshape)
+    permute = staticmethod(layout.permute)
+    slice = staticmethod(layout.slice)
+    expand = staticmethod(layout.expand)
+    copy = staticmethod(layout.copy)
+    contiguous = staticmethod(layout.contiguous)
+    assign = staticmethod(layout.assign)
+    concatenate = staticmethod(layout.concatenate)
+    strides = staticmethod(indexing.strides)
+    identity = staticmethod(indexing.identity)
+    index = staticmethod(indexing.index)
+    index_assign = staticmethod(indexing.index_assign)
+
+    elementwise = staticmethod(_elementwise.elementwise)
+    reduce = staticmethod(reduction.reduce)
+    arg_reduce = staticmethod(reduction.arg_reduce)
+    moments = staticmethod(reduction.moments)
+    softmax = staticmethod(reduction.softmax)
+    matmul = staticmethod(_matmul.matmul)
+
+    conv = staticmethod(_conv.conv)
+    conv_input_grad = staticmethod(_conv.conv_input_grad)
+    conv_weight_grad = staticmethod(weight_grad.conv_weight_grad)
+    pack = staticmethod(_conv.pack)
+    conv_of = staticmethod(_conv.conv_of)
+    packed = staticmethod(_conv.packed)
+    unfold = staticmethod(_unfold.unfold)
+    fold = staticmethod(_unfold.fold)
+
+    max_pool = staticmethod(windows.max_pool)
+    max_pool_grad = staticmethod(windows.max_pool_grad)
+    resample = staticmethod(windows.resample)
+    pad = staticmethod(_pad.pad)
+    pad_grad = staticmethod(_pad.pad_grad)
+    gather = staticmethod(_gather.gather)
+    scatter_add = staticmethod(_gather.scatter_add)
+    dropout = staticmethod(random.dropout)
+
+
+if TYPE_CHECKING:
+    _implemented: type[Backend] = GpuBackend

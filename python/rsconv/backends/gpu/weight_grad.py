@@ -3,8 +3,11 @@
 Plans come from the core (`src/gpu/weight_grad.rs`), which knows tiles and splits.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +19,9 @@ from .elementwise import elementwise
 from .layout import assign, relayout
 from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
 from .plans import layout_key
+from .runtime import Runtime
 
-__all__ = ["conv_weight_grad"]
+__all__ = ["conv_weight_grad", "explain"]
 
 
 def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> GpuArray:
@@ -52,6 +56,40 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
             keep_sum(key, steps)
         return run_sum(steps, pixels, images, result)
     return _by_parts(geometry, images, pixels, result)
+
+
+def explain(runtime: Runtime, geometry: Geometry, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """The plan for arrays in channels-last order, without running it. Raises DtypeError."""
+    if dtype.kind != "f":
+        raise DtypeError(f"convolutions on the GPU take float32 or float16, but got {dtype.name}")
+    half = runtime.check_dtype(dtype) == np.float16
+    shapes = [
+        shape if geometry.batched else (1, *shape) for shape in (geometry.input_shape, geometry.output_shape)
+    ]
+    images, pixels = reversed(shapes) if geometry.transposed else shapes
+    plan = _plan(geometry, images[0], half, _dense(images), _dense(pixels), room(runtime.max_binding))
+    direct = plan.grid[0] == 0
+    tile = plan.variant.removeprefix("weight_grad_").rsplit("_", 3)[0]
+    rows, columns, own_rows, own_columns = (1, 1, 1, 1) if direct else map(int, re.findall(r"\d+", tile))
+    return {
+        "algorithm": "direct" if direct else "implicit GEMM",
+        "kernel": plan.variant,
+        "tile": (rows, columns),
+        "threads": 64 if direct else rows * columns // (own_rows * own_columns),
+        "tasks": math.prod(size for size in plan.grid if size) * plan.splits,
+        "scratch_bytes": plan.splits * plan.outputs * 4 if plan.splits > 1 or half else 0,
+        "packed_bytes": 0,
+        "reason": f"the sum over pixels in {plan.splits} parts" if plan.splits > 1 else "the sum in one part",
+    }
+
+
+def _dense(shape: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    """`_operand` of a channels-last array without gaps."""
+    _, c, *sizes = shape
+    steps = [c]
+    for size in (*sizes[::-1], *(1,) * (3 - len(sizes))):
+        steps.append(steps[-1] * size)
+    return tuple(steps[::-1]), True
 
 
 def _by_parts(geometry: Geometry, images: GpuArray, pixels: GpuArray, result: GpuArray) -> GpuArray:
