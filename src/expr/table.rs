@@ -180,6 +180,12 @@ fn sigmoid<L: Lane>(x: L) -> L {
     L::select(x.lt(L::lit(0.0)), e, L::lit(1.0)) / (e + L::lit(1.0))
 }
 
+/// The sigmoid's piecewise linear stand-in.
+#[inline(always)]
+fn hardsigmoid<L: Lane>(x: L) -> L {
+    clamp(x + L::lit(3.0), L::lit(0.0), L::lit(6.0)) * L::lit(1.0 / 6.0)
+}
+
 /// `log(1 + exp(x))`, without overflow.
 #[inline(always)]
 fn log1p_exp<L: Lane>(x: L) -> L {
@@ -289,12 +295,12 @@ table! {
         let t1 = t + L::lit(1.0);
         g * L::lit(0.5) * t1 * (x * (L::lit(1.0) - t) * slope + L::lit(1.0))
     };
-    hardswish(x) Float = x * clamp(x + L::lit(3.0), c(0.0), c(6.0)) * c(1.0 / 6.0);
+    hardswish(x) Float = x * hardsigmoid(x);
     hardswish_grad(x, g) Float = {
         let inner = g * (x * c(1.0 / 3.0) + L::lit(0.5));
         L::select(x.le(c(-3.0)), c(0.0), L::select(L::lit(3.0).le(x), g, inner))
     };
-    hardsigmoid(x) Float = clamp(x + L::lit(3.0), c(0.0), c(6.0)) * c(1.0 / 6.0);
+    hardsigmoid(x) Float = hardsigmoid(x);
     hardsigmoid_grad(x, g) Float = only::<L>(L::lit(-3.0).lt(x) & x.lt(c(3.0)), g * c(1.0 / 6.0));
     softsign(x) Float = x / (x.abs() + L::lit(1.0));
     softsign_grad(x, g) Float = { let d = x.abs() + L::lit(1.0); g / (d * d) };
