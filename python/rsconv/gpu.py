@@ -9,6 +9,7 @@ import numpy as np
 
 from .backends import backend_of
 from .backends import gpu as _gpu
+from .backends.gpu.timing import Timer
 from .device import device as Device
 from .dtypes import check_dtype
 from .errors import ArgumentError, DeviceError, ShapeError
@@ -23,6 +24,7 @@ __all__ = [
     "reset",
     "set_memory_limit",
     "synchronize",
+    "timer",
     "use_device",
 ]
 
@@ -91,6 +93,16 @@ def synchronize(device: Name = None) -> None:
         backend.runtime.synchronize()
 
 
+def timer(device: str | Device = "gpu") -> Timer:
+    """A context manager whose `seconds`, afterwards, are what the GPU worked for the calls within.
+
+    By the device's own clock (`on_device` is true) where the adapter has timestamps, else by the host's.
+
+    Raises DeviceError for a device that is not available.
+    """
+    return Timer(_backends(device)[0].runtime)
+
+
 def reset(device: Name = None) -> None:
     """Open a GPU, by default each that is in use, afresh, as after the loss of the device.
 
@@ -131,8 +143,10 @@ def from_buffer(
     usage = getattr(buffer, "usage", None)
     if usage is None or not hasattr(buffer, "size"):
         raise ArgumentError(f"from_buffer needs a GPUBuffer of wgpu, but got {type(buffer).__name__}")
-    owner = getattr(buffer, "_device", None)
-    found = [each for each in _gpu.opened() if each.runtime.device is owner]
+    # Without wgpu-py's word for its device, wgpu itself refuses a buffer of another one.
+    found = _gpu.opened()
+    if hasattr(buffer, "_device"):
+        found = [backend for backend in found if backend.runtime.device is buffer._device]
     if not found:
         raise DeviceError("from_buffer got a buffer of a device that is not in use: call use_device() first")
     made = found[0].runtime.adopt(buffer, tuple(shape), check_dtype(dtype), strides, offset)

@@ -28,6 +28,12 @@ def outcomes(backend, monkeypatch, *checks):
     return [(outcome.status, outcome.detail) for outcome in self_test.run(backend)]
 
 
+def test_this_gpu_computes_what_the_cpu_does(backend):
+    found = list(self_test.run(backend))
+    assert len(found) == len(self_test.CHECKS) > 20
+    assert [outcome for outcome in found if outcome.status not in ("passed", "skipped")] == []
+
+
 def test_what_is_right_passes(backend, monkeypatch):
     assert outcomes(backend, monkeypatch, RIGHT) == [("passed", "the same")]
 

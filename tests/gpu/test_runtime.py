@@ -285,14 +285,16 @@ def test_many_large_uploads_in_a_row(backend):
         np.testing.assert_array_equal(backend.download(result), 3 * array)
 
 
-def test_uploads_longer_than_a_staging_buffer(fresh, monkeypatch):
+def test_arrays_longer_than_staging_memory(fresh, monkeypatch):
     from rsconv.backends.gpu import staging
 
     monkeypatch.setattr(staging, "_CHUNK", 1 << 17)
     for size in (32_768, 32_769, 100_003):
-        for dtype in (np.float32, np.float16):
+        for dtype in (np.float32, np.float16, np.bool_):
             x = values(size, dtype=dtype)
-            np.testing.assert_array_equal(fresh.download(fresh.upload(x)), x)
+            device = fresh.upload(x)
+            np.testing.assert_array_equal(fresh.download(device), x)
+            np.testing.assert_array_equal(fresh.download(device.view((size - 1,), (1,), 1)), x[1:])
 
 
 def test_threads_share_a_device(backend):
@@ -350,3 +352,24 @@ def test_sentinels_see_gaps_and_overruns(backend):
         assert sentinels.unwritten(backend.runtime.empty((3,), halves.dtype)) == 3
         assert sentinels.unwritten(backend.upload(halves)) == 0
     assert backend.runtime.sentinels is None
+
+
+# Time.
+
+
+@pytest.mark.parametrize("clock", ["device", "host"])
+def test_a_timer_sees_the_work_within(fresh, clock):
+    from rsconv.backends.gpu.timing import Timer
+
+    if clock == "host":
+        fresh.runtime.features = frozenset()
+    x = fresh.upload(values(1 << 20))
+    scaled(x, 2)
+    with Timer(fresh.runtime) as nothing:
+        pass
+    with Timer(fresh.runtime) as timer:
+        for _ in range(20):
+            scaled(x, 3)
+    assert timer.on_device == ("timestamp-query" in fresh.runtime.features)
+    # Twenty times 8 MB take longer than nothing, and far less than a minute.
+    assert 0 <= nothing.seconds < timer.seconds < 60

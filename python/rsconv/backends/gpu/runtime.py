@@ -153,6 +153,7 @@ class Runtime(Commands):
     def empty_cache(self) -> None:
         """Let go of all memory that no array holds, here and on the host."""
         with self._lock:
+            self._tables.clear()
             self.pool.empty_cache()
             self.uploads.empty_cache()
             self.downloads.empty_cache()
@@ -193,29 +194,31 @@ class Runtime(Commands):
 
     def read(self, buffer: Buffer, start: int, out: NDArray[Any]) -> None:
         """Read a buffer from byte `start` on into contiguous host memory, after all work before it."""
-        if out.size == 0:
-            return
-        low = start & ~3
-        size = (start + out.size * stored_bytes(out.dtype) - low + 3) & ~3
-        with self.guard(f"reading {size:,} bytes back"):
+        self.read_raw(buffer.block.raw, start, out)
+
+    def read_raw(self, raw: Any, start: int, out: NDArray[Any]) -> None:
+        """`read` for a buffer of wgpu."""
+        if out.size:
+            with self.guard(f"reading {out.nbytes:,} bytes back"):
+                self.downloads.read(raw, start, out)
             with self._lock:
-                if self._broken is not None:
-                    self._refuse()
-                staging = self.downloads.start(buffer.block.raw, low, size)
-                self._stage = 0
-                self.bytes_down += size
-            self.downloads.finish(staging, start - low, out)
+                self.bytes_down += out.nbytes
+
+    def begin_read(self, raw: Any, at: int, size: int) -> Any:
+        """Submit everything and a copy of bytes, multiples of 4, to staging memory, which is returned."""
+        with self._lock:
+            if self._broken is not None:
+                self._refuse()
+            staging = self.downloads.staging(size)
+            self.copy_out(raw, at, staging, size)
+            self._stage = 0
+        return staging
 
     def synchronize(self) -> None:
         """Submit the open batch and wait until the device has done all work."""
         with self.guard("waiting for the device"):
-            with self._lock:
-                if self._broken is not None:
-                    self._refuse()
-                # A small copy behind all work: wgpu-py 0.32 cannot wait for the queue itself.
-                staging = self.downloads.start(self._arena.raw, 0, 8)
-                self._stage = 0
-            self.downloads.wait(staging)
+            # A small copy behind all work: wgpu-py 0.32 cannot wait for the queue itself.
+            self.downloads.wait(self.begin_read(self._arena.raw, 0, 8))
 
     def _create_buffer(self, size: int) -> Any:
         with self.guard(f"allocating {size:,} bytes"):

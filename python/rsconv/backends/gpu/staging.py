@@ -68,42 +68,61 @@ class Downloads:
         self._runtime, self._usage = runtime, usage
         self._free: list[Any] = []
 
-    def start(self, raw: Any, at: int, size: int) -> Any:
-        """Submit a copy of `size` bytes from byte `at` on, multiples of 4; give the buffer that gets it."""
-        free = self._free
-        staging = free.pop() if free else None
-        if staging is None or staging.size < size:
-            room = max(1 << 12, 1 << (size - 1).bit_length())
-            largest = self._runtime.limits["max-buffer-size"]
-            staging = self._runtime.device.create_buffer(
-                size=room if room <= largest else size, usage=self._usage
-            )
-        self._runtime.copy_out(raw, at, staging, size)
-        return staging
+    def read(self, raw: Any, start: int, out: NDArray[Any]) -> None:
+        """Wait for the bytes of a buffer of wgpu from byte `start` on, and take them into `out`.
 
-    def finish(self, staging: Any, first: int, out: NDArray[Any]) -> None:
-        """Wait for the copy and take what starts at byte `first` into `out`; bool is "not zero" of u32."""
-        stored = np.uint32 if out.dtype == np.bool_ else out.dtype
-        # The size that can be mapped is a multiple of 4.
-        size = -(-(first + out.size * np.dtype(stored).itemsize) // 4) * 4
+        Long arrays come in parts, one of them copied by the device while the host takes the one before.
+        bool is "not zero" of u32.
+        """
+        flat = out.reshape(-1)
+        stored = np.dtype(np.uint32) if out.dtype == np.bool_ else out.dtype
+        count = _CHUNK // stored.itemsize
+        pending = None
+        for first in range(0, flat.size, count):
+            part = flat[first : first + count]
+            begin = start + first * stored.itemsize
+            low = begin & ~3
+            # What can be copied and mapped is a multiple of 4 bytes.
+            size = (begin + part.size * stored.itemsize - low + 3) & ~3
+            staging = self._runtime.begin_read(raw, low, size)
+            if pending is not None:
+                self._take(*pending)
+            pending = staging, size, begin - low, stored, part
+        if pending is not None:
+            self._take(*pending)
+
+    def staging(self, size: int) -> Any:
+        """Memory for `size` bytes, which `wait` or `read` gives back."""
+        try:
+            kept = self._free.pop()
+        except IndexError:
+            kept = None
+        if kept is None or kept.size < size:
+            room = max(1 << 12, 1 << (size - 1).bit_length())
+            kept = self._runtime.device.create_buffer(size=room, usage=self._usage)
+        return kept
+
+    def _take(self, staging: Any, size: int, first: int, stored: np.dtype[Any], out: NDArray[Any]) -> None:
         staging.map_async("READ", 0, size).sync_wait()
         mapped = staging.read_mapped(0, size, copy=False)
-        values = np.frombuffer(mapped, stored, out.size, first).reshape(out.shape)
+        values = np.frombuffer(mapped, stored, out.size, first)
         if out.dtype == np.bool_:
             np.not_equal(values, 0, out=out)
         else:
             out[...] = values
         del values, mapped
         staging.unmap()
-        self._free.append(staging)
-        if len(self._free) > _RING:
-            self._free.pop(0)
+        self._give_back(staging)
+
+    def _give_back(self, staging: Any) -> None:
+        if len(self._free) < _RING:
+            self._free.append(staging)
 
     def wait(self, staging: Any) -> None:
         """Wait for the copy, whatever it copied."""
         staging.map_async("READ", 0, 8).sync_wait()
         staging.unmap()
-        self._free.append(staging)
+        self._give_back(staging)
 
     def empty_cache(self) -> None:
         """Let go of the memory that is kept."""
