@@ -148,10 +148,12 @@ def column_before():
 
 
 def has_gpu():
+    """Whether there is a GPU, be it in software, that has every dtype a GPU can have."""
     os.environ.setdefault("RSCONV_ALLOW_SOFTWARE_GPU", "1")
     try:
-        rsconv.device("gpu")
-    except DeviceError:
+        with rsconv.device("gpu"):
+            rsconv.ones(1, dtype="float16")
+    except (DeviceError, DtypeError):
         return False
     return True
 

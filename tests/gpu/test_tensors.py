@@ -42,7 +42,13 @@ def test_what_the_gpu_lacks_is_refused_with_advice():
 
 def test_factories_and_host_arrays_follow_the_device():
     with rsconv.device("gpu") as device:
-        for t in (rsconv.zeros(2, 3), rsconv.ones(3), rsconv.full((2,), 2.5), rsconv.tensor([1.0]), rsconv.rand(4)):
+        for t in (
+            rsconv.zeros(2, 3),
+            rsconv.ones(3),
+            rsconv.full((2,), 2.5),
+            rsconv.tensor([1.0]),
+            rsconv.rand(4),
+        ):
             assert t.device == device
         y = F.relu(np.float32([-1, 2]))
     assert type(y) is np.ndarray
@@ -54,7 +60,12 @@ def test_factories_and_host_arrays_follow_the_device():
 
 def test_two_devices_in_one_call_raise_and_name_both():
     here, there = rsconv.ones(2, 3), rsconv.ones(2, 3, device="gpu")
-    for call in (lambda: here + there, lambda: there @ here.T, lambda: there.add_(here), lambda: there[here.bool()]):
+    for call in (
+        lambda: here + there,
+        lambda: there @ here.T,
+        lambda: there.add_(here),
+        lambda: there[here.bool()],
+    ):
         with pytest.raises(DeviceError, match="gpu and cpu|cpu and gpu|gpu and .* cpu"):
             call()
     with pytest.raises(DeviceError, match="input is on gpu and weight on cpu"):
@@ -68,7 +79,12 @@ def test_arithmetic_with_tensors_arrays_and_numbers(op):
     function = getattr(operator, op)
     a, b = np.abs(normal(4, 1, 5)) + 0.5, np.abs(normal(3, 1)) + 0.5
     t = rsconv.tensor(a, device="gpu")
-    for other, value in ((rsconv.tensor(b, device="gpu"), b), (b, b), (1.5, np.float32(1.5)), (2, np.float32(2))):
+    for other, value in (
+        (rsconv.tensor(b, device="gpu"), b),
+        (b, b),
+        (1.5, np.float32(1.5)),
+        (2, np.float32(2)),
+    ):
         for got, want in ((function(t, other), function(a, value)), (function(other, t), function(value, a))):
             assert got.device == "gpu" and got.dtype == want.dtype
             np.testing.assert_allclose(got.numpy(), want, rtol=2e-6)

@@ -197,7 +197,8 @@ def _normalized(
     weight, bias = _seen(backend, w, shape, wide, 1), _seen(backend, b, shape, wide, 0)
     y = backend.elementwise("normalize", (seen, mean, rstd, weight, bias))
     y = backend.reshape(arithmetic.cast(y, x.dtype), x.shape)
-    result = node(call, "norm", inputs, y, split=split, axes=axes, shape=shape, eps=eps)
+    saved = {"mean": mean, "rstd": rstd}
+    result = node(call, "norm", inputs, y, saved, split=split, axes=axes, shape=shape, eps=eps)
     return result, (mean, var)
 
 
