@@ -45,12 +45,16 @@ def test_classes_waste_little_and_are_few():
     assert size_class((100 << 20) + 1) == (100 << 20) + 256
 
 
-def test_the_last_freed_is_the_next_used():
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_oldest_is_the_next_used_in_whatever_order_they_were_freed(order):
     own, memory = pool()
-    first, second = own.take(1000), own.take(1000)
-    uids = first.block.uid, second.block.uid
-    del first, second
-    assert [own.take(900).block.uid for _ in range(1)] == [uids[1]]
+    buffers = [own.take(1000), own.take(1000)]
+    uids = [buffer.block.uid for buffer in buffers]
+    for place in order:
+        buffers[place] = None
+    buffers = [own.take(900), own.take(950)]
+    assert [buffer.block.uid for buffer in buffers] == uids
+    del buffers
     assert memory.sizes == [size_class(1000 + SPARE)] * 2
     own.collect()
     assert own.in_use == 0 and own.pooled == sum(memory.sizes) == own.peak

@@ -4,6 +4,7 @@ import gc
 import threading
 from collections import deque
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OutOfMemoryError
@@ -61,7 +62,8 @@ class Buffer:
 
 
 class Pool:
-    """Free blocks by size, last freed first, so that the same calls get the same buffers again.
+    """Free blocks by size. The oldest goes first, whatever order they were freed in, so that the same calls
+    get the same buffers, and with them the same bind groups, again.
 
     `in_use`, `pooled` and `peak` count bytes; `created` and `dropped` count buffers.
     """
@@ -85,7 +87,8 @@ class Pool:
         # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle
         # holds, and must not get at the raw buffer of a block that `Buffer.__del__` is about to give back.
         self._blocks: dict[int, Block] = {}
-        self._free: dict[int, list[Block]] = {}
+        # Heaps of uids.
+        self._free: dict[int, list[int]] = {}
         # All free blocks by uid, the longest unused first.
         self._unused: dict[int, Block] = {}
         self._next_uid = 0
@@ -102,10 +105,9 @@ class Pool:
         with self._lock:
             if self._freed:
                 self._collect()
-            stack = self._free.get(size)
-            if stack:
-                block = stack.pop()
-                del self._unused[block.uid]
+            free = self._free.get(size)
+            if free:
+                block = self._unused.pop(heappop(free))
                 self.pooled -= size
             else:
                 block = self._new(size)
@@ -161,7 +163,7 @@ class Pool:
                 continue
             self.in_use -= block.size
             self.pooled += block.size
-            self._free.setdefault(block.size, []).append(block)
+            heappush(self._free.setdefault(block.size, []), block.uid)
             self._unused[block.uid] = block
         # What a program once needed at a time, and as much again in other sizes, may lie about.
         allowance = 2 * self.peak + _ALWAYS_KEPT
@@ -208,9 +210,10 @@ class Pool:
         while self.pooled > allowance:
             block = self._unused.pop(next(iter(self._unused)))
             del self._blocks[block.uid]
-            stack = self._free[block.size]
-            stack.remove(block)
-            if not stack:
+            free = self._free[block.size]
+            free.remove(block.uid)
+            heapify(free)
+            if not free:
                 del self._free[block.size]
             self.pooled -= block.size
             self.dropped += 1
