@@ -56,7 +56,16 @@ from .dtypes import (
     uint32,
     uint64,
 )
-from .errors import ArgumentError, DeviceError, DtypeError, InternalError, ShapeError, WeightsError
+from .errors import (
+    ArgumentError,
+    DeviceError,
+    DtypeError,
+    GpuError,
+    InternalError,
+    OutOfMemoryError,
+    ShapeError,
+    WeightsError,
+)
 from .explain import explain
 from .functions import *  # noqa: F403 (its `__all__` lists PyTorch's tensor functions)
 from .logs import configure
@@ -75,7 +84,9 @@ __all__ = [
     "ArgumentError",
     "DeviceError",
     "DtypeError",
+    "GpuError",
     "InternalError",
+    "OutOfMemoryError",
     "Parameter",
     "ShapeError",
     "Tensor",
