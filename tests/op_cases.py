@@ -328,6 +328,47 @@ def _layout():
         yield Case("scatter_add", arrays, o.scatter_add, {"dim": dim})
 
 
+def _padding():
+    for shape, pads in (
+        ((3, 7), (2, 1)),
+        ((2, 5, 6), (1, 2, 3, 0)),
+        ((2, 3, 4, 5), (1, 1, 2, 2)),
+        ((2, 6, 5), (-1, 2)),
+    ):
+        for mode in ("constant", "reflect", "replicate", "circular"):
+            args = {"pad": pads, "mode": mode}
+            yield one("pad", shape, o.pad, args=args, dtypes=(*ALL_FLOATS, "int32"), gradient=False)
+            yield one("pad", shape, o.pad, layout="strided", args=args, linear=True)
+        yield one("pad", shape, o.pad, args={"pad": pads, "value": 1.5})
+    yield one(
+        "pad", (2, 3, 4, 5, 6), o.pad, "normal", "last", args={"pad": (1, 0, 0, 2, 1, 1), "mode": "replicate"}
+    )
+    for kernel, size in (((3,), (9,)), ((2, 3), (6, 7)), ((2, 2, 3), (4, 5, 6))):
+        for extra in ({}, {"stride": 2, "padding": 1}, {"dilation": 2, "padding": 2}):
+            args = {"kernel_size": kernel, **extra}
+            yield one("unfold", (2, 3, *size), o.unfold, args=args, linear=True, dtypes=ALL_FLOATS)
+            blocks = o.unfold(np.zeros((1, 1, *size)), **args).shape[-1]
+            shape, args = (2, 3 * math.prod(kernel), blocks), {"output_size": size, **args}
+            yield one("fold", shape, o.fold, args=args, linear=True, dtypes=ALL_FLOATS)
+
+
+def _convolutions():
+    """A few of each: `cases.py` has the long list for the CPU."""
+    for rank, size in ((1, (11,)), (2, (8, 7)), (3, (4, 6, 5))):
+        arrays = {"input": Array((2, 4, *size)), "weight": Array((6, 2, *(3,) * rank)), "bias": Array((6,))}
+        for extra in ({"stride": 2, "padding": 1}, {"dilation": 2, "padding": 2}):
+            args = {"groups": 2, **extra}
+            yield Case(f"conv{rank}d", arrays, o.conv, args, ALL_FLOATS, terms=64)
+        arrays = {"input": Array((2, 3, *size), layout="last"), "weight": Array((4, 3, *(3,) * rank))}
+        for mode in ("reflect", "replicate", "circular"):
+            args = {"padding": 1, "padding_mode": mode}
+            yield Case(f"conv{rank}d", arrays, o.conv, args, terms=128)
+        arrays = {"input": Array((2, 4, *size)), "weight": Array((4, 1, *(3,) * rank)), "bias": Array((4,))}
+        yield Case(f"conv{rank}d", arrays, o.conv, {"groups": 4, "padding": 1}, ALL_FLOATS, terms=32)
+    arrays = {"input": Array((7, 2, 4)), "weight": Array((3, 4, 5)), "bias": Array((5,))}
+    yield Case("conv_tbc", arrays, o.conv_tbc, {"pad": 1}, ALL_FLOATS, terms=32)
+
+
 def _pooling():
     settings = (
         {"kernel_size": 2},
@@ -519,6 +560,8 @@ CASES = [
     *_elementwise(),
     *_reductions(),
     *_layout(),
+    *_padding(),
+    *_convolutions(),
     *_pooling(),
     *_interpolation(),
     *_normalization(),

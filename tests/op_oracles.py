@@ -377,6 +377,71 @@ def cubic(x, a=-0.75):
     return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
 
 
+# Padding, windows as columns, convolutions by them.
+
+NUMPY_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(input, pad, mode="constant", value=0.0):
+    """Crop by the negative ones, then `numpy.pad`."""
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
+    pairs = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    crop = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, pairs, strict=True))
+    grown = [(max(a, 0), max(b, 0)) for a, b in pairs]
+    fill = {"constant_values": value} if mode == "constant" else {}
+    return np.pad(input[crop], grown, NUMPY_MODES[mode], **fill)
+
+
+def positions(size, kernel, stride, padding, dilation):
+    """The index, along a padded axis, of every tap of every window: (taps, windows)."""
+    count = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    return np.arange(kernel)[:, None] * dilation + np.arange(count) * stride
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    rank = len(kernel_size)
+    settings = [each(value, rank) for value in (stride, padding, dilation)]
+    flat = [p for padding in settings[1][::-1] for p in (padding, padding)]
+    x = pad(input, flat)
+    axes = [positions(*axis) for axis in zip(input.shape[-rank:], kernel_size, *settings, strict=True)]
+    # Each axis becomes taps and windows; then all taps come before all windows.
+    for axis, index in enumerate(axes):
+        x = np.take(x, index, input.ndim - rank + 2 * axis)
+    lead = input.ndim - rank
+    order = (*range(lead), *range(lead, x.ndim, 2), *range(lead + 1, x.ndim, 2))
+    taps = math.prod(kernel_size) * input.shape[lead - 1]
+    return x.transpose(order).reshape(*input.shape[: lead - 1], taps, -1)
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """The transposed matrix of `unfold`."""
+    channels = input.shape[-2] // math.prod(kernel_size)
+    size = channels * math.prod(output_size)
+    basis = np.eye(size).reshape(size, channels, *output_size)
+    matrix = unfold(basis, kernel_size, dilation, padding, stride).reshape(size, -1)
+    columns = input.reshape(*input.shape[:-2], -1)
+    return (columns @ matrix.T).reshape(*input.shape[:-2], channels, *output_size)
+
+
+def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros"):
+    """Products of the weight with the columns of the padded input, group by group."""
+    rank = weight.ndim - 2
+    pads = [p for low in each(padding, rank)[::-1] for p in (low, low)]
+    x = pad(input, pads, "constant" if padding_mode == "zeros" else padding_mode)
+    windows = zip(x.shape[2:], weight.shape[2:], each(stride, rank), each(dilation, rank), strict=True)
+    sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in windows]
+    parts = []
+    for share, w in zip(np.split(x, groups, 1), np.split(weight, groups), strict=True):
+        columns = unfold(share, weight.shape[2:], dilation, 0, stride)
+        parts.append(np.einsum("ok,nkl->nol", w.reshape(len(w), -1), columns))
+    y = np.concatenate(parts, 1).reshape(len(x), -1, *sizes)
+    return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+
+
+def conv_tbc(input, weight, bias, pad=0):
+    return conv(input.transpose(1, 2, 0), weight.transpose(2, 1, 0), bias, padding=pad).transpose(2, 0, 1)
+
+
 # Losses.
 
 

@@ -52,6 +52,18 @@ def check(case, result, reference, dtype, device):
         np.testing.assert_array_equal(result, reference)
 
 
+@pytest.mark.parametrize(
+    "case", [next(c for c in CASES if c.op == op) for op in sorted({c.op for c in CASES})], ids=str
+)
+def test_byte_order_does_not_matter(case):
+    arrays = case.make("float32")
+    swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in arrays.items()}
+    assert not any(array.dtype.isnative for name, array in swapped.items() if array.itemsize > 1)
+    for plain, other in zip(*(results_of(case, given, "cpu") for given in (arrays, swapped)), strict=True):
+        assert other.dtype.isnative
+        np.testing.assert_array_equal(plain, other)
+
+
 DIFFERENTIABLE = [case for case in CASES if case.gradient]
 
 

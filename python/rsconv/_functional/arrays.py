@@ -45,14 +45,22 @@ class Operands:
 def operands(**named: ArrayLike) -> Operands:
     """The arguments of a call, by name, on one device: that of the Tensors among them, else the current one.
 
-    Host arrays go to that device. Python numbers, alone or in lists, have no dtype of their own: beside
-    arrays they take the dtype of the first, unless that would lose a fraction or an imaginary part.
+    Host arrays go to that device, in native byte order. Python numbers, alone or in lists, have no dtype of
+    their own: beside arrays they take the dtype of the first, unless that would lose a fraction or an
+    imaginary part.
 
     Raises DeviceError, naming both, for Tensors of two devices.
     """
     backend, arrays, tensor = described(**named)
-    uploaded = tuple(backend.upload(array) if isinstance(array, np.ndarray) else array for array in arrays)
+    uploaded = tuple(
+        backend.upload(native(array)) if isinstance(array, np.ndarray) else array for array in arrays
+    )
     return Operands(backend, uploaded, tensor)
+
+
+def native(array: Array) -> Array:
+    """A host array in native byte order: itself, or a copy."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def described(**named: ArrayLike) -> tuple[Backend, tuple[Any, ...], bool]:
