@@ -5,7 +5,7 @@
     FLAT  x lies in C order, a thread does the four elements of a block; else x is any strided view, y dense in the
                 order of `axes`, the outermost first
     HALF  x and y are f16 -#}
-{%- set T = "f16" if HALF else "f32" -%}
+{% set T = "f16" if HALF else "f32" %}
 struct Axis { size: u32, x: u32, place: u32, unused: u32 }
 struct Params {
     size: u32, rank: u32, x_first: u32, y_first: u32,
@@ -42,19 +42,19 @@ fn philox(low: u32, high_word: u32) -> vec4<u32> {
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
                 @builtin(local_invocation_index) tid: u32) {
     let i = (wg.y * grid.x + wg.x) * 64u + tid;
-{%- if FLAT %}
+{% if FLAT %}
     let first = i * 4u;
     if (first >= p.size) { return; }
     let base = (p.base_low >> 2u) | (p.base_high << 30u);
     let low = base + i;
     let words = philox(low, (p.base_high >> 2u) + select(0u, 1u, low < base));
-{%- for c in range(4) %}
+{% for c in range(4) %}
     if (first + {{ c }}u < p.size) {
         let kept = words.{{ ["x", "y", "z", "w"][c] }} >= p.threshold;
         y[p.y_first + first + {{ c }}u] = {{ T }}(select(0.0, f32(x[p.x_first + first + {{ c }}u]) * p.scale, kept));
     }
-{%- endfor %}
-{%- else %}
+{% endfor %}
+{% else %}
     if (i >= p.size) { return; }
     var x_at = p.x_first; var place = p.base_low;
     var rest = i;
@@ -70,5 +70,5 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let pair = select(words.xy, words.zw, (place & 2u) != 0u);
     let word = select(pair.x, pair.y, (place & 1u) != 0u);
     y[p.y_first + i] = {{ T }}(select(0.0, f32(x[x_at]) * p.scale, word >= p.threshold));
-{%- endif %}
+{% endif %}
 }

@@ -4,8 +4,8 @@
     other two arrays (0 along the axis of the indices).
     SCATTER  sums `x` where `index` names the output's place (each output looks through the axis, in its order)
     KIND     bits (any 4 bytes), f16; with SCATTER f32, f16, i32 -#}
-{%- set STORED = "u32" if KIND == "bits" else KIND -%}
-{%- set SUM = "i32" if KIND == "i32" else "f32" -%}
+{% set STORED = "u32" if KIND == "bits" else KIND %}
+{% set SUM = "i32" if KIND == "i32" else "f32" %}
 struct Axis { size: u32, x: u32, index: u32, along: u32 }
 struct Params {
     size: u32, rank: u32, x_first: u32, index_first: u32,
@@ -33,14 +33,14 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         x_at += digit * axis.x; index_at += digit * axis.index; place += digit * axis.along;
         rest = quotient;
     }
-{%- if SCATTER %}
+{% if SCATTER %}
     var sum = {{ SUM }}();
     for (var k = 0u; k < p.length; k++) {
         if (index[index_at] == i32(place)) { sum += {{ SUM }}(x[x_at]); }
         x_at += p.x_step; index_at += p.index_step;
     }
     y[p.y_first + i] = {{ STORED }}(sum);
-{%- else %}
+{% else %}
     y[p.y_first + i] = x[x_at + u32(index[index_at]) * p.x_step];
-{%- endif %}
+{% endif %}
 }

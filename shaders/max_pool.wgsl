@@ -5,10 +5,10 @@
     KIND     f32, f16, i32
     LANES    1, or 4 channels at once; LAST: the memory order (planes.wgsl)
     INDICES  also where the largest stands in its plane -#}
-{%- set V = LANES == 4 -%}
-{%- set U = "vec4<u32>" if V else "u32" %}{% set I = "vec4<i32>" if V else "i32" -%}
-{%- set F = "vec4<f32>" if V else "f32" %}{% set H = "vec4<f16>" if V else "f16" -%}
-{%- set STORED = H if KIND == "f16" else U -%}
+{% set V = LANES == 4 %}
+{% set U = "vec4<u32>" if V else "u32" %}{% set I = "vec4<i32>" if V else "i32" %}
+{% set F = "vec4<f32>" if V else "f32" %}{% set H = "vec4<f16>" if V else "f16" %}
+{% set STORED = H if KIND == "f16" else U %}
 struct Params {
     size: u32, channels: u32, out_d: u32, out_h: u32,
     out_w: u32, x_first: u32, x_n: u32, x_c: u32,
@@ -21,21 +21,21 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<{{ STORED }}>;
 @group(0) @binding(2) var<storage, read> windows: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<{{ STORED }}>;
-{%- if INDICES %}
+{% if INDICES %}
 @group(0) @binding(4) var<storage, read_write> index: array<{{ I }}>;
-{%- endif %}
+{% endif %}
 
 {% include "planes.wgsl" %}
 
 fn key(bits: {{ U }}) -> {{ I }} {
-{%- if KIND == "i32" %}
+{% if KIND == "i32" %}
     return bitcast<{{ I }}>(bits);
-{%- else %}
+{% else %}
     // Negative numbers count downwards, both zeros are 0, NaN is above infinity.
     let size = bits & {{ U }}(0x7fffffffu);
     let k = select(bitcast<{{ I }}>(size), -bitcast<{{ I }}>(size), bits != size);
     return select(k, {{ I }}(0x7fffffff), size > {{ U }}(0x7f800000u));
-{%- endif %}
+{% endif %}
 }
 
 @compute @workgroup_size(64)
@@ -50,31 +50,31 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let base = p.x_first + o.n * p.x_n + o.c * p.x_c + first_w * p.x_w;
     var best = {{ I }}(-0x7fffffff - 1);
     var value = {{ U }}({{ "0x80000000u" if KIND == "i32" else "0xff800000u" }});
-{%- if INDICES %}
+{% if INDICES %}
     var found = {{ I }}(-1);
-{%- endif %}
+{% endif %}
     for (var kd = 0u; kd < count_d; kd++) {
         let d = first_d + kd * p.step_d;
         for (var kh = 0u; kh < count_h; kh++) {
             let h = first_h + kh * p.step_h;
             var at = base + d * p.x_d + h * p.x_h;
-{%- if INDICES %}
+{% if INDICES %}
             var plane = (d * p.size_h + h) * p.size_w + first_w;
-{%- endif %}
+{% endif %}
             for (var kw = 0u; kw < count_w; kw++) {
-{%- if KIND == "f16" %}
+{% if KIND == "f16" %}
                 let bits = bitcast<{{ U }}>({{ F }}(x[at]));
-{%- else %}
+{% else %}
                 let bits = x[at];
-{%- endif %}
+{% endif %}
                 let k = key(bits);
-{%- if INDICES %}
+{% if INDICES %}
                 let better = (k > best) | (found < {{ I }}(0));
                 found = select(found, {{ I }}(i32(plane)), better);
                 plane += p.step_w;
-{%- else %}
+{% else %}
                 let better = k > best;
-{%- endif %}
+{% endif %}
                 best = select(best, k, better);
                 value = select(value, bits, better);
                 at += p.step_w * p.x_w;
@@ -82,7 +82,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         }
     }
     y[p.y_first + i] = {{ H ~ "(bitcast<" ~ F ~ ">(value))" if KIND == "f16" else "value" }};
-{%- if INDICES %}
+{% if INDICES %}
     index[p.index_first + i] = found;
-{%- endif %}
+{% endif %}
 }

@@ -2,10 +2,10 @@
 
     A table gives for each element of an axis the first output whose window may hold it and how many may.
     KIND   f32, f16 (sums are f32); LANES, LAST: as in max_pool.wgsl; `out_*` are the sizes of the pooled array's input -#}
-{%- set V = LANES == 4 -%}
-{%- set I = "vec4<i32>" if V else "i32" -%}
-{%- set F = "vec4<f32>" if V else "f32" -%}
-{%- set STORED = F if KIND == "f32" else ("vec4<f16>" if V else "f16") -%}
+{% set V = LANES == 4 %}
+{% set I = "vec4<i32>" if V else "i32" %}
+{% set F = "vec4<f32>" if V else "f32" %}
+{% set STORED = F if KIND == "f32" else ("vec4<f16>" if V else "f16") %}
 struct Params {
     size: u32, channels: u32, out_d: u32, out_h: u32,
     out_w: u32, g_first: u32, g_n: u32, g_c: u32,

@@ -6,16 +6,16 @@ fn place(i: u32) -> Place {
     var o: Place;
     var t = i;
     var u: u32;
-{%- if LAST %}
+{% if LAST %}
     u = t / p.channels; o.c = t - u * p.channels; t = u;
-{%- endif %}
+{% endif %}
     u = t / p.out_w; o.w = t - u * p.out_w; t = u;
     u = t / p.out_h; o.h = t - u * p.out_h; t = u;
     u = t / p.out_d; o.d = t - u * p.out_d; t = u;
-{%- if LAST %}
+{% if LAST %}
     o.n = t;
-{%- else %}
+{% else %}
     u = t / p.channels; o.c = t - u * p.channels; o.n = u;
-{%- endif %}
+{% endif %}
     return o;
 }

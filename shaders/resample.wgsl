@@ -5,9 +5,9 @@
     KIND    f32, f16 (sums are f32), bits (any 4 bytes; SELECT only)
     SELECT  each output is one element as it is, or the number `fill`
     LANES   1, or 4 channels at once; LAST: the memory order (planes.wgsl) -#}
-{%- set ELEMENT = "u32" if KIND == "bits" else KIND -%}
-{%- set STORED = "vec4<" ~ ELEMENT ~ ">" if LANES == 4 else ELEMENT -%}
-{%- set F = "vec4<f32>" if LANES == 4 else "f32" -%}
+{% set ELEMENT = "u32" if KIND == "bits" else KIND %}
+{% set STORED = "vec4<" ~ ELEMENT ~ ">" if LANES == 4 else ELEMENT %}
+{% set F = "vec4<f32>" if LANES == 4 else "f32" %}
 struct Params {
     size: u32, channels: u32, out_d: u32, out_h: u32,
     out_w: u32, x_first: u32, x_n: u32, x_c: u32,
@@ -30,13 +30,13 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     if (i >= p.size) { return; }
     let o = place(i);
     let base = p.x_first + o.n * p.x_n + o.c * p.x_c;
-{%- if SELECT %}
+{% if SELECT %}
     let d = table[p.taps_d + o.d]; let h = table[p.taps_h + o.h]; let w = table[p.taps_w + o.w];
     // An element of -1 is none: the number `fill` takes its place.
     let none = max(max(d, h), w) == 0xffffffffu;
     let at = select(base + d * p.x_d + h * p.x_h + w * p.x_w, p.x_first, none);
     y[p.y_first + i] = select(x[at], {{ STORED }}({{ "p.fill" if KIND == "bits" else KIND ~ "(bitcast<f32>(p.fill))" }}), none);
-{%- else %}
+{% else %}
     let begin_d = table[p.rows_d + o.d]; let end_d = table[p.rows_d + o.d + 1u];
     let begin_h = table[p.rows_h + o.h]; let end_h = table[p.rows_h + o.h + 1u];
     let begin_w = table[p.rows_w + o.w]; let end_w = table[p.rows_w + o.w + 1u];
@@ -56,5 +56,5 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         sum = fma(plane_sum, {{ F }}(bitcast<f32>(table[p.weights_d + kd])), sum);
     }
     y[p.y_first + i] = {{ STORED }}(sum);
-{%- endif %}
+{% endif %}
 }

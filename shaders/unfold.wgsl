@@ -3,7 +3,7 @@
     Columns are (n, channel and tap, window), windows and taps in C order.
     FOLD  y is (n, c, d, h, w) in C order, x the strided columns; else y is the columns in C order, x strided
     KIND  bits (any 4 bytes, zeros outside of the array), f16; with FOLD f32, f16 (sums are f32) -#}
-{%- set STORED = "u32" if KIND == "bits" else KIND -%}
+{% set STORED = "u32" if KIND == "bits" else KIND %}
 struct Params {
     size: u32, channels: u32, size_d: u32, size_h: u32,
     size_w: u32, out_d: u32, out_h: u32, out_w: u32,
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let i = (wg.y * grid.x + wg.x) * 64u + tid;
     if (i >= p.size) { return; }
     var t = i; var u: u32;
-{%- if FOLD %}
+{% if FOLD %}
     u = t / p.size_w; let w = t - u * p.size_w; t = u;
     u = t / p.size_h; let h = t - u * p.size_h; t = u;
     u = t / p.size_d; let d = t - u * p.size_d; t = u;
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         }
     }
     y[p.y_first + i] = {{ STORED }}(sum);
-{%- else %}
+{% else %}
     u = t / p.out_w; let ow = t - u * p.out_w; t = u;
     u = t / p.out_h; let oh = t - u * p.out_h; t = u;
     u = t / p.out_d; let od = t - u * p.out_d; t = u;
@@ -63,5 +63,5 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let inside = (d < p.size_d) & (h < p.size_h) & (w < p.size_w);
     let at = p.x_first + u * p.x_n + c * p.x_c + d * p.x_d + h * p.x_h + w * p.x_w;
     y[p.y_first + i] = select({{ STORED }}(0), x[select(p.x_first, at, inside)], inside);
-{%- endif %}
+{% endif %}
 }

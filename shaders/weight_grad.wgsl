@@ -10,12 +10,12 @@
     VG, VX whether four channels of g, of x, load as one vec4 (else four loads, each with a tap of its own)
     HALF   storage is f16; sums and y are f32
     K is cut into splits, whose sums `split_sum` adds in their order. #}
-{%- set TX = BN // PN %}{% set TY = BM // PM %}{% set NT = TX * TY -%}
-{%- set HG = PM // 4 %}{% set HX = PN // 4 -%}
-{%- set RG = NT // (BM // 4) %}{% set NG = BK // RG -%}
-{%- set RX = NT // (BN // 4) %}{% set NX = BK // RX -%}
-{%- set T = "f16" if HALF else "f32" -%}
-{%- set LANES = ["x", "y", "z", "w"] -%}
+{% set TX = BN // PN %}{% set TY = BM // PM %}{% set NT = TX * TY %}
+{% set HG = PM // 4 %}{% set HX = PN // 4 %}
+{% set RG = NT // (BM // 4) %}{% set NG = BK // RG %}
+{% set RX = NT // (BN // 4) %}{% set NX = BK // RX %}
+{% set T = "f16" if HALF else "f32" %}
+{% set LANES = ["x", "y", "z", "w"] %}
 {% include "weight_grad_params.wgsl" %}
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> g: array<{{ "vec4<" ~ T ~ ">" if VG else T }}>;
@@ -26,59 +26,59 @@ var<workgroup> gs: array<array<array<array<array<vec4<f32>, {{ TY }}>, {{ HG }}>
 var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>, {{ RX }}>, {{ NX }}>, 2>;
 
 {% macro load_g() -%}
-{%- for i in range(NG) %}
+{% for i in range(NG) %}
         gk{{ i }} = g_pixel + {{ i * RG }}u < end;
         { let at = select(p.g_first, g_at + {{ i * RG }}u * p.g_pixel, gk{{ i }});
-{%- if VG %}
+{% if VG %}
             gr{{ i }} = vec4<f32>(g[at]);
-{%- else %}
+{% else %}
             gr{{ i }} = vec4<f32>(vec4<{{ T }}>(g[at], g[at + 1u], g[at + 2u], g[at + 3u]));
-{%- endif %} }
-{%- endfor %}
-{%- endmacro %}
+{% endif %} }
+{% endfor %}
+{% endmacro %}
 
 {% macro load_x() -%}
-{%- for i in range(NX) %}
-{%- if RANK == 0 %}
+{% for i in range(NX) %}
+{% if RANK == 0 %}
         xk{{ i }} = x_pixel + {{ i * RX }}u < end;
         { let at = select(p.x_first, x_at + {{ i * RX }}u * p.x_w, xk{{ i }});
-{%- if VX %}
+{% if VX %}
             xr{{ i }} = vec4<f32>(x[at]);
-{%- else %}
+{% else %}
             xr{{ i }} = vec4<f32>(vec4<{{ T }}>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
-{%- endif %} }
-{%- else %}
+{% endif %} }
+{% else %}
         { let inside = x_pixel + {{ i * RX }}u < end;
-{%- for c in range(1 if VX else 4) %}
+{% for c in range(1 if VX else 4) %}
             let k{{ c }} = inside & {% if RANK == 3 %}(d{{ i }} + tap_d{{ c }} < p.size_d) & {% endif -%}
                 (h{{ i }} + tap_h{{ c }} < p.size_h) & (w{{ i }} + tap_w{{ c }} < p.size_w);
             let v{{ c }} = x[select(p.x_first, o{{ i }} + tap{{ c }}, k{{ c }})];
-{%- endfor %}
-{%- if VX %}
+{% endfor %}
+{% if VX %}
             xk{{ i }} = k0; xr{{ i }} = vec4<f32>(v0);
-{%- else %}
+{% else %}
             xk{{ i }} = vec4<bool>(k0, k1, k2, k3); xr{{ i }} = vec4<f32>(vec4<{{ T }}>(v0, v1, v2, v3));
-{%- endif %} }
-{%- endif %}
-{%- endfor %}
-{%- endmacro %}
+{% endif %} }
+{% endif %}
+{% endfor %}
+{% endmacro %}
 
 {#- Padding and pixels past the end become zero here, so that no load is waited for where it is issued. #}
 {% macro store(buffer) -%}
-{%- for i in range(NG) %}
+{% for i in range(NG) %}
         gs[{{ buffer }}][{{ i }}][g_k][g_h][g_l] = select(vec4<f32>(), gr{{ i }}, gk{{ i }});
-{%- endfor %}
-{%- for i in range(NX) %}
+{% endfor %}
+{% for i in range(NX) %}
         xs[{{ buffer }}][{{ i }}][x_k][x_h][x_l] = select(vec4<f32>(), xr{{ i }}, xk{{ i }});
-{%- endfor %}
-{%- endmacro %}
+{% endfor %}
+{% endmacro %}
 
 {% macro advance() -%}
         g_pixel += {{ BK }}u; g_at += {{ BK }}u * p.g_pixel; x_pixel += {{ BK }}u;
-{%- if RANK == 0 %}
+{% if RANK == 0 %}
         x_at += {{ BK }}u * p.x_w;
-{%- else %}
-{%- for i in range(NX) %}
+{% else %}
+{% for i in range(NX) %}
         {
             w{{ i }} += p.step_w; o{{ i }} += p.step_offset;
             let cw = w{{ i }} >= p.end_w;
@@ -86,29 +86,29 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
             h{{ i }} += p.step_h + select(0u, p.stride_h, cw);
             let ch = h{{ i }} >= p.end_h;
             h{{ i }} = select(h{{ i }}, h{{ i }} - p.end_h, ch); o{{ i }} += select(0u, p.wrap_h, ch);
-{%- if RANK == 3 %}
+{% if RANK == 3 %}
             d{{ i }} += p.step_d + select(0u, p.stride_d, ch);
             let cd = d{{ i }} >= p.end_d;
             d{{ i }} = select(d{{ i }}, d{{ i }} - p.end_d, cd); o{{ i }} += select(0u, p.wrap_d, cd);
-{%- endif %}
+{% endif %}
         }
-{%- endfor %}
-{%- endif %}
-{%- endmacro %}
+{% endfor %}
+{% endif %}
+{% endmacro %}
 
 {% macro compute(buffer) -%}
-{%- for k in range(BK) %}
-{%- for h in range(HG) %}
+{% for k in range(BK) %}
+{% for h in range(HG) %}
         let g{{ k }}_{{ h }} = gs[{{ buffer }}][{{ k // RG }}][{{ k % RG }}][{{ h }}][ty];
-{%- endfor %}
-{%- for j in range(HX) %}
+{% endfor %}
+{% for j in range(HX) %}
         let x{{ k }}_{{ j }} = xs[{{ buffer }}][{{ k // RX }}][{{ k % RX }}][{{ j }}][tx];
-{%- endfor %}
-{%- for i in range(PM) %}{% for j in range(HX) %}
+{% endfor %}
+{% for i in range(PM) %}{% for j in range(HX) %}
         a{{ i }}_{{ j }} = fma(vec4<f32>(g{{ k }}_{{ i // 4 }}.{{ LANES[i % 4] }}), x{{ k }}_{{ j }}, a{{ i }}_{{ j }});
-{%- endfor %}{% endfor %}
-{%- endfor %}
-{%- endmacro %}
+{% endfor %}{% endfor %}
+{% endfor %}
+{% endmacro %}
 
 @compute @workgroup_size({{ NT }})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) tid: u32) {
@@ -127,52 +127,52 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     let x_h = x_column / {{ TX }}u; let x_l = x_column % {{ TX }}u;
     var x_pixel = begin + x_k;
     let column = wg.x * {{ BN }}u + x_column * 4u;
-{%- if RANK == 0 %}
+{% if RANK == 0 %}
     var x_at = p.x_first + group * p.x_group + x_pixel * p.x_w
         + min(column, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %}){% if VX %} / 4u{% endif %};
-{%- else %}
-{%- for c in range(1 if VX else 4) %}
+{% else %}
+{% for c in range(1 if VX else 4) %}
     var tap{{ c }}: u32; var tap_w{{ c }}: u32; var tap_h{{ c }}: u32;{% if RANK == 3 %} var tap_d{{ c }}: u32;{% endif %}
     {
         let at = min(column + {{ c }}u, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %});
         let t = at / p.channels; let channel = at - t * p.channels;
         let u = t / p.kernel_w; let kw = (t - u * p.kernel_w) * p.dilation_w;
-{%- if RANK == 3 %}
+{% if RANK == 3 %}
         let v = u / p.kernel_h; let kh = (u - v * p.kernel_h) * p.dilation_h; let kd = v * p.dilation_d;
         tap_d{{ c }} = kd - p.low_d;
-{%- else %}
+{% else %}
         let kh = u * p.dilation_h;
-{%- endif %}
+{% endif %}
         tap_w{{ c }} = kw - p.low_w; tap_h{{ c }} = kh - p.low_h;
         tap{{ c }} = p.x_first + group * p.x_group + channel{% if VX %} / 4u{% endif %} + tap_w{{ c }} * p.x_w + tap_h{{ c }} * p.x_h
-            {%- if RANK == 3 %} + tap_d{{ c }} * p.x_d{% endif %};
+            {% if RANK == 3 %} + tap_d{{ c }} * p.x_d{% endif %};
     }
-{%- endfor %}
-{%- for i in range(NX) %}
+{% endfor %}
+{% for i in range(NX) %}
     var w{{ i }}: u32; var h{{ i }}: u32;{% if RANK == 3 %} var d{{ i }}: u32;{% endif %} var o{{ i }}: u32;
     {
         let at = x_pixel + {{ i * RX }}u;
         let t = at / p.out_w; w{{ i }} = (at - t * p.out_w) * p.stride_w;
         let u = t / p.out_h; h{{ i }} = (t - u * p.out_h) * p.stride_h;
         o{{ i }} = w{{ i }} * p.x_w + h{{ i }} * p.x_h;
-{%- if RANK == 3 %}
+{% if RANK == 3 %}
         let n = u / p.out_d; d{{ i }} = (u - n * p.out_d) * p.stride_d;
         o{{ i }} += d{{ i }} * p.x_d + n * p.x_n;
-{%- else %}
+{% else %}
         o{{ i }} += u * p.x_n;
-{%- endif %}
+{% endif %}
     }
-{%- endfor %}
-{%- endif %}
-{%- for i in range(NG) %}
+{% endfor %}
+{% endif %}
+{% for i in range(NG) %}
     var gr{{ i }}: vec4<f32>; var gk{{ i }}: bool;
-{%- endfor %}
-{%- for i in range(NX) %}
+{% endfor %}
+{% for i in range(NX) %}
     var xr{{ i }}: vec4<f32>; var xk{{ i }}: {{ "bool" if VX or RANK == 0 else "vec4<bool>" }};
-{%- endfor %}
-{%- for i in range(PM) %}{% for j in range(HX) %}
+{% endfor %}
+{% for i in range(PM) %}{% for j in range(HX) %}
     var a{{ i }}_{{ j }} = vec4<f32>();
-{%- endfor %}{% endfor %}
+{% endfor %}{% endfor %}
     {{ load_g() }}
     {{ load_x() }}
     {{ store(0) }}
@@ -192,21 +192,21 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
         workgroupBarrier();
     }
     let y_at = p.y_first + split * p.y_split + group * p.y_group;
-{%- for j in range(HX) %}{% for c in range(4) %}
+{% for j in range(HX) %}{% for c in range(4) %}
     {
         let at = wg.x * {{ BN }}u + (tx + {{ j * TX }}u) * 4u + {{ c }}u;
         if (at < p.columns) {
-{%- if RANK == 0 %}
+{% if RANK == 0 %}
             let column_at = y_at + at;
-{%- else %}
+{% else %}
             let t = at / p.channels;
             let column_at = y_at + (at - t * p.channels) * p.y_channel + t * p.y_tap;
-{%- endif %}
-{%- for i in range(PM) %}
+{% endif %}
+{% for i in range(PM) %}
             { let o = wg.y * {{ BM }}u + (ty + {{ (i // 4) * TY }}u) * 4u + {{ i % 4 }}u;
                 if (o < p.rows) { y[column_at + o * p.y_row] = a{{ i }}_{{ j }}.{{ LANES[c] }}; } }
-{%- endfor %}
+{% endfor %}
         }
     }
-{%- endfor %}{% endfor %}
+{% endfor %}{% endfor %}
 }

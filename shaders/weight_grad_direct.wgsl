@@ -2,9 +2,9 @@
     four depthwise channels, over the pixels of one split. Threads beside each other take neighbouring channels.
     V     depthwise, four channels at once (else one output of any groups)
     HALF  storage is f16; sums and y are f32 -#}
-{%- set T = "f16" if HALF else "f32" -%}
-{%- set STORED = "vec4<" ~ T ~ ">" if V else T -%}
-{%- set F = "vec4<f32>" if V else "f32" -%}
+{% set T = "f16" if HALF else "f32" %}
+{% set STORED = "vec4<" ~ T ~ ">" if V else T %}
+{% set F = "vec4<f32>" if V else "f32" %}
 {% include "weight_grad_params.wgsl" %}
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> g: array<{{ STORED }}>;
@@ -19,15 +19,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let part = i / p.units; let unit = i - part * p.units;
     let split = p.split_first + part;
     let begin = split * p.chunk; let end = min(begin + p.chunk, p.pixels);
-{%- if V %}
+{% if V %}
     let tap = unit / p.rows; let o = unit - tap * p.rows;
     let channel = o; let c = 0u;
-{%- else %}
+{% else %}
     // `rows` are all output channels here, `g_group` those of one group.
     let rest = unit / p.rows; let o = unit - rest * p.rows;
     let tap = rest / p.channels; let c = rest - tap * p.channels;
     let channel = o / p.g_group * p.channels + c;
-{%- endif %}
+{% endif %}
     let t = tap / p.kernel_w; let kw = (tap - t * p.kernel_w) * p.dilation_w - p.low_w;
     let u = t / p.kernel_h; let kh = (t - u * p.kernel_h) * p.dilation_h - p.low_h;
     let kd = u * p.dilation_d - p.low_d;
@@ -54,11 +54,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         d = select(d, 0u, cd); at += select(0u, p.wrap_d, cd);
     }
     let y_at = p.y_first + split * p.y_split;
-{%- if V %}
-{%- for c in range(4) %}
+{% if V %}
+{% for c in range(4) %}
     y[y_at + (o * 4u + {{ c }}u) * p.taps + tap] = sum[{{ c }}];
-{%- endfor %}
-{%- else %}
+{% endfor %}
+{% else %}
     y[y_at + (o * p.channels + c) * p.taps + tap] = sum;
-{%- endif %}
+{% endif %}
 }

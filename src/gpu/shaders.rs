@@ -31,6 +31,7 @@ static TEMPLATES: &[(&str, &str)] = embedded![
     "planes.wgsl",
     "dropout.wgsl",
     "gather.wgsl",
+    "matmul_rows.wgsl",
     "max_pool.wgsl",
     "max_pool_grad.wgsl",
     "resample.wgsl",

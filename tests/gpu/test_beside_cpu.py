@@ -1,4 +1,4 @@
-"""The GPU's windows, taps, indices and random numbers beside the CPU's: equal bits where nothing is summed."""
+"""The GPU's windows, taps, indices and random numbers beside the CPU's: equal bits where nothing is added."""
 
 import numpy as np
 import pytest

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from guards import binding_limit, guarded
 from rsconv._core import Geometry
+from rsconv.backends.gpu import matmul as matrices
 from rsconv.errors import BindingTooLarge, DtypeError
 
 RNG = np.random.default_rng(7)
@@ -168,6 +169,7 @@ def test_numbers_that_are_none_stay_where_they_are(backend):
 
 
 MATRICES = [(1, 1, 1, 1), (1, 5, 7, 3), (2, 33, 20, 70), (3, 4, 300, 8), (1, 130, 9, 66), (1, 1, 64, 10)]
+MATRICES += [(2, 31, 129, 6), (2, 4, 64, 9)]
 
 
 @pytest.mark.parametrize("sizes", MATRICES)
@@ -199,6 +201,11 @@ def test_products_of_other_kinds(backend):
         rtol=1e-3,
         atol=1e-2,
     )
+    turned = placed(backend, b, (0, 2, 1))
+    with guarded(backend.runtime):
+        y = backend.matmul(backend.upload(a), turned)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(backend.download(y), expected, rtol=1e-3, atol=1e-2)
     for shapes in (((2, 3, 0), (2, 0, 4)), ((0, 3, 2), (0, 2, 4)), ((2, 0, 2), (2, 2, 4))):
         y = backend.matmul(*(backend.upload(np.zeros(s, np.float32)) for s in shapes))
         assert (backend.download(y) == 0).all() and y.shape == (shapes[0][0], shapes[0][1], shapes[1][2])
@@ -213,12 +220,25 @@ def test_large_products_are_cut(backend):
         with binding_limit(backend.runtime, 12 << 10), guarded(backend.runtime):
             y = backend.matmul(backend.upload(a), backend.upload(b))
         np.testing.assert_allclose(backend.download(y), a.astype(np.float64) @ b, atol=1e-4)
+    a, b = (RNG.standard_normal(s).astype(np.float32) for s in ((3, 300), (40, 300)))
+    with binding_limit(backend.runtime, 12 << 10), guarded(backend.runtime):
+        turned = backend.permute(backend.upload(b[None]), (0, 2, 1))
+        y = backend.matmul(backend.upload(a[None]), turned)
+    np.testing.assert_allclose(backend.download(y)[0], a.astype(np.float64) @ b.T, atol=1e-4)
     a, b = (backend.upload(np.ones(s, np.float32)) for s in ((1, 4, 4000), (1, 4000, 4)))
     with (
         binding_limit(backend.runtime, 12 << 10),
         pytest.raises(BindingTooLarge, match="binds at most 12,288"),
     ):
         backend.matmul(a, b)
+
+
+def test_more_columns_than_a_grid_has(backend, monkeypatch):
+    monkeypatch.setattr(matrices, "_MOST_COLUMNS", 100)
+    a, b = (RNG.standard_normal(s).astype(np.float32) for s in ((2, 50, 3), (2, 3, 333)))
+    with guarded(backend.runtime):
+        y = backend.matmul(backend.upload(a), backend.upload(b))
+    np.testing.assert_allclose(backend.download(y), a.astype(np.float64) @ b, atol=1e-5)
 
 
 def test_second_shape_compiles_nothing(backend):

@@ -1,5 +1,5 @@
 //! `weight_grad_TILE_TYPE_TAPS_LOADS`, `weight_grad_direct_TYPE_WIDTH`, `split_sum_TYPE`: the GEMM over pixels, its
-//! form for few channels, and what adds the splits of a sum.
+//! form for few channels, and what adds the splits of a sum. `matmul_rows_ROWS_TYPE_LOADS`: products of few rows.
 
 use minijinja::context;
 
@@ -32,6 +32,16 @@ pub(super) fn variants() -> Vec<Variant> {
                 context: context! { V => wide, HALF => half },
                 f16: half,
             });
+        }
+        for rows in [1, 4, 8] {
+            for (fours, loads) in [(true, "v4"), (false, "v1")] {
+                all.push(Variant {
+                    name: format!("matmul_rows_{rows}_{dtype}_{loads}"),
+                    template: "matmul_rows.wgsl",
+                    context: context! { ROWS => rows, V => fours, HALF => half },
+                    f16: half,
+                });
+            }
         }
         all.push(Variant {
             name: format!("split_sum_{dtype}"),

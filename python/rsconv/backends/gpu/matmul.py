@@ -7,8 +7,9 @@ import numpy as np
 from ... import _core
 from ...errors import BindingTooLarge, DtypeError
 from .array import GpuArray
-from .layout import assign, relayout
+from .layout import assign, permute, relayout
 from .layout import slice as part
+from .matmul_rows import few_rows
 from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
 from .planes import by_batch
 from .plans import layout_key
@@ -17,26 +18,37 @@ __all__ = ["matmul"]
 
 # Workgroups along the third dimension of a grid.
 _MOST_MATRICES = 65535
+# Columns, or rows, of a dispatch: of tiles of at least 16 there are fewer than 65,535.
+_MOST_COLUMNS = 1 << 19
 
 
 def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
     """(B, M, K) by (B, K, N) to (B, M, N), in float32 or float16 (sums are float32).
 
-    The kernel reads `a` with neighbouring rows and `b` with neighbouring columns: others are copied first.
+    The kernel reads `a` with neighbouring rows and `b` with neighbouring columns: others are copied first,
+    unless there are few rows.
     """
     if a.dtype.kind != "f":
         raise DtypeError(f"matmul on the GPU takes float32 or float16, but got {a.dtype.name}")
     runtime = a.runtime
     batch, m, k = a.shape
-    result = runtime.empty((batch, m, b.shape[2]), a.dtype)
+    n = b.shape[2]
+    if n > _MOST_COLUMNS and m < n:
+        # More columns than a grid has; of rows any number can be cut off.
+        return permute(matmul(permute(b, (0, 2, 1)), permute(a, (0, 2, 1))), (0, 2, 1))
+    if batch and m and n and k:
+        short = few_rows(a, b)
+        if short is not None:
+            return short
+    result = runtime.empty((batch, m, n), a.dtype)
     if result.size == 0:
         return result
     if k == 0:
         assign(result, 0)
         return result
-    left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
     limit = runtime.max_binding
-    if batch <= _MOST_MATRICES and fits(limit, left, right, result):
+    if batch <= _MOST_MATRICES and m <= _MOST_COLUMNS and fits(limit, a, b, result):
+        left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
         key = ("matmul", layout_key(left), layout_key(right), limit)
         steps = kept_sum(key)
         if steps is None:
@@ -51,6 +63,13 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
 
 def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
     try:
+        # Before it is copied: a copy of what is too large takes long.
+        size = a.nbytes // a.shape[0]
+        if a.shape[1] > _MOST_COLUMNS or size > a.runtime.max_binding:
+            raise BindingTooLarge(
+                f"a matrix of {a.shape[1:]} ({size:,} bytes) is too large for one dispatch of a device that "
+                f"binds at most {a.runtime.max_binding:,} bytes at once"
+            )
         by_batch([out, _neighbours(a, 1, 2), _neighbours(b, 2, 1)], _run)
     except BindingTooLarge:
         # One matrix is too large: its rows in halves.
