@@ -106,7 +106,7 @@ def test_whole_numbers():
     assert tensor([4]).sqrt().dtype == rsconv.float32
     with pytest.raises(ArgumentError, match="int64 has no negative powers"):
         tensor([2]) ** -1
-    with pytest.raises(DtypeError, match="less is not defined for complex64"):
+    with pytest.raises(DtypeError, match="lt is not defined for complex64"):
         tensor([1j]) < 2  # noqa: B015
     for op in (operator.floordiv, operator.mod):
         with pytest.raises(ZeroDivisionError, match="of whole numbers by zero"):
@@ -137,7 +137,7 @@ def test_unary_functions():
 
 
 def test_functions_that_a_dtype_does_not_have():
-    with pytest.raises(DtypeError, match="negative is not defined for bool"):
+    with pytest.raises(DtypeError, match="neg is not defined for bool"):
         -tensor([True])
 
 
@@ -162,7 +162,7 @@ def test_shapes_that_do_not_broadcast():
         ShapeError, match=r"add gives shape \(3, 2\), which does not fit in place of shape \(2,\)"
     ):
         t += rsconv.ones(3, 2)
-    with pytest.raises(DtypeError, match="divide gives float32, which does not fit in place of int64"):
+    with pytest.raises(DtypeError, match="div gives float32, which does not fit in place of int64"):
         tensor([1]).div_(2)
     with pytest.raises(TypeError):
         t + "x"

@@ -23,14 +23,19 @@ def identity(x: Array) -> Hashable:
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype.str
 
 
+def _with_ellipsis(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An index that makes 0-d views of what would be NumPy's scalars."""
+    return index if any(part is ... for part in index) else (*index, ...)
+
+
 def index(x: Array, index: tuple[Any, ...]) -> Array:
-    """NumPy's indexing; an ellipsis makes its scalars 0-d views."""
-    return x[index if any(part is ... for part in index) else (*index, ...)]
+    """NumPy's indexing, that gives 0-d views instead of scalars."""
+    return x[_with_ellipsis(index)]
 
 
 def index_assign(target: Array, index: tuple[Any, ...], value: Any) -> None:
     """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError if it does not fit."""
-    source = np.asarray(value)
+    source, index = np.asarray(value), _with_ellipsis(index)
     if source.dtype.kind == "c" and target.dtype.kind not in "cb":
         source = source.real
     try:
