@@ -66,7 +66,7 @@ def test_two_devices_in_one_call_raise_and_name_both():
         lambda: there.add_(here),
         lambda: there[here.bool()],
     ):
-        with pytest.raises(DeviceError, match="gpu and cpu|cpu and gpu|gpu and .* cpu"):
+        with pytest.raises(DeviceError, match=r"gpu and cpu|cpu and gpu|gpu and .* cpu"):
             call()
     with pytest.raises(DeviceError, match="input is on gpu and weight on cpu"):
         F.conv1d(there, rsconv.ones(1, 2, 1))

@@ -61,7 +61,7 @@ def run_demo(
         result = steps.run(step)
         say(_line(result))
         results.append(result)
-    say("\nBoth times are for float32 arrays in and out, medians of 5; every difference is within rounding.")
+    say("\nBoth times are for float32 arrays, medians of up to 5; every difference is within rounding.")
     try:
         out.write_bytes(picture.write_png(picture.compose(image, results)))
     except OSError as error:
