@@ -12,6 +12,7 @@ from . import gather as _gather
 from . import indexing, layout, random, reduction, transfer, weight_grad, windows
 from . import matmul as _matmul
 from . import pad as _pad
+from . import softmax as _softmax
 from . import unfold as _unfold
 from .array import GpuArray
 from .runtime import Runtime
@@ -76,7 +77,7 @@ class GpuBackend:
     reduce = staticmethod(reduction.reduce)
     arg_reduce = staticmethod(reduction.arg_reduce)
     moments = staticmethod(reduction.moments)
-    softmax = staticmethod(reduction.softmax)
+    softmax = staticmethod(_softmax.softmax)
     matmul = staticmethod(_matmul.matmul)
 
     conv = staticmethod(_conv.conv)

@@ -40,7 +40,7 @@ __all__ = [
 
 _header = struct.Struct("<4I")
 _MOST_PLANS = 4096
-# (variant, words, workgroups) of copies by the layouts of source and target.
+# (variant, words, workgroups) of copies and fills by the layouts of their arrays.
 _plans: dict[Any, tuple[str, bytes, tuple[int, int, int]]] = {}
 
 
@@ -206,11 +206,15 @@ def _copy(x: GpuArray, y: GpuArray, longer: int | None = None) -> None:
             return
         inner = None if longer is None else x.shape[longer]
         plan = _plan(axes, x.offset, y.offset, type_name(x.dtype), type_name(y.dtype), runtime, inner)
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        _plans[key] = plan
+        _keep(key, plan)
     variant, words, groups = plan
     runtime.dispatch(variant, words, (runtime.bind(x),), (runtime.bind(y),), groups)
+
+
+def _keep(key: Any, plan: tuple[str, bytes, tuple[int, int, int]]) -> None:
+    if len(_plans) >= _MOST_PLANS:
+        _plans.clear()
+    _plans[key] = plan
 
 
 def _axes(x: GpuArray, y: GpuArray, longer: int | None) -> Axes:
@@ -269,6 +273,13 @@ def _fill(y: GpuArray, value: Any) -> None:
         return
     runtime = y.runtime
     bits = number_bits(value, y.dtype)
+    key = (bits, y.shape, y.strides, y.offset, y.dtype)
+    fits = y.buffer.block.size <= runtime.max_binding
+    plan = _plans.get(key) if fits else None
+    if plan is not None:
+        variant, words, groups = plan
+        runtime.dispatch(variant, words, (), (runtime.bind(y),), groups)
+        return
     variant = "fill_f16" if y.dtype == np.float16 else "fill_u32"
 
     def run(axes: Axes, views: list[GpuArray]) -> None:
@@ -281,6 +292,9 @@ def _fill(y: GpuArray, value: Any) -> None:
                 pack_strided(target.first, NUMBER, bits, axes.strides[0], 1),
             )
         )
-        runtime.dispatch(variant, words, (), (target,), runtime.grid(-(-units // 256)))
+        groups = runtime.grid(-(-units // 256))
+        runtime.dispatch(variant, words, (), (target,), groups)
+        if fits and units == y.size:
+            _keep(key, (variant, words, groups))
 
     split(collapse(y.shape, strided_order(y.shape, y.strides), [y.strides]), (y,), run)

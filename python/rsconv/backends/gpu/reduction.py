@@ -1,4 +1,4 @@
-"""Reductions over strided axes, and softmax: plans of `reduce.wgsl` and `softmax.wgsl`.
+"""Reductions over strided axes: plans of `reduce.wgsl`.
 
 The axes of a loop fall into those that stay, along which the outputs are numbered in their memory order, and
 those that are reduced. The reduced elements are cut into slices where outputs are few, and where the device
@@ -15,14 +15,13 @@ import numpy as np
 
 from ...errors import BindingTooLarge, DtypeError
 from .array import GpuArray
-from .elementwise import dense_steps, elementwise
-from .layout import contiguous, copy, memory_order
-from .strided import MOST_AXES, Axes, collapse, pack_axes, pack_steps, split, strided_order, type_name
+from .elementwise import dense_steps
+from .layout import contiguous, memory_order
+from .strided import MOST_AXES, Axes, collapse, pack_axes, pack_steps, split, type_name
 
-__all__ = ["arg_reduce", "moments", "reduce", "softmax"]
+__all__ = ["arg_reduce", "lanes_of", "moments", "reduce"]
 
 _parameters = struct.Struct("<12If3I")
-_softmax_parameters = struct.Struct("<12I")
 _FLOAT32, _INT32, _BOOL = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.bool_)
 _THREADS = 256
 # Workgroups that keep a large GPU busy; more slices than that gain nothing.
@@ -118,59 +117,6 @@ def moments(x: GpuArray, axes: tuple[int, ...]) -> tuple[GpuArray, GpuArray]:
     return mean, variance
 
 
-def softmax(x: GpuArray, axis: int, log: bool) -> GpuArray:
-    """exp(x - max) / sum along `axis`, or its logarithm; NaN throughout a row whose maximum is not finite.
-
-    Raises DtypeError for what is not floating-point.
-    """
-    name = "log_softmax" if log else "softmax"
-    if x.dtype.kind != "f":
-        raise DtypeError(f"{name} is not defined for {x.dtype.name} on the GPU")
-    runtime = x.runtime
-    result = runtime.empty(x.shape, x.dtype, memory_order(x))
-    if result.size == 0:
-        return result
-    length, step, target_step = x.shape[axis], x.strides[axis], result.strides[axis]
-    order = [i for i in strided_order(x.shape, result.strides) if i != axis]
-    rows = collapse(x.shape, order, [x.strides, result.strides])
-
-    def run(part: Axes, views: list[GpuArray]) -> None:
-        source, target = (
-            runtime.bind(view.view((*view.shape, length), (*view.strides, own), view.offset))
-            for view, own in zip(views, (step, target_step), strict=True)
-        )
-        count = math.prod(part.sizes)
-        by_rows = abs(step) < abs(part.strides[0][0]) or count == 1
-        lanes = _lanes(count, length, by_rows)
-        sizes = pack_axes(part.sizes, 1)
-        words = _softmax_parameters.pack(
-            *(count, length, lanes, by_rows, source.first, step & 0xFFFFFFFF),
-            *(target.first, target_step, len(part.sizes), len(part.sizes), 0, 0),
-        )
-        words += sizes + pack_steps(part.strides[0]) + sizes + pack_steps(part.strides[1])
-        variant = f"{name}_{type_name(x.dtype)}"
-        runtime.dispatch(variant, words, (source,), (target,), runtime.grid(-(-count // lanes)))
-
-    try:
-        split(rows, (x, result), run)
-    except BindingTooLarge:
-        return _softmax_in_steps(x, axis, log)
-    return result
-
-
-def _softmax_in_steps(x: GpuArray, axis: int, log: bool) -> GpuArray:
-    """Softmax of rows that the device cannot bind at once."""
-    wide = copy(x, _FLOAT32)
-    shifted = elementwise("sub", (wide, reduce("max", wide, (axis,))))
-    powers = elementwise("exp", (shifted,))
-    total = reduce("sum", powers, (axis,))
-    if log:
-        result = elementwise("sub", (shifted, elementwise("log", (total,))))
-    else:
-        result = elementwise("div", (powers, total))
-    return result if x.dtype == _FLOAT32 else copy(result, x.dtype)
-
-
 def _run(
     kernels: _Kernels, x: GpuArray, axes: tuple[int, ...], dtypes: Sequence[np.dtype[Any]]
 ) -> list[GpuArray]:
@@ -234,7 +180,7 @@ def _cut(kept: Axes, reduced: Axes, itemsize: int, limit: int) -> _Cut:
     outputs, length = math.prod(kept.sizes), math.prod(reduced.sizes)
     own, steps = kept.strides[0], reduced.strides[0]
     by_rows = outputs == 1 or abs(steps[0]) < abs(own[0])
-    lanes = _lanes(outputs, length, by_rows)
+    lanes = lanes_of(outputs, length, by_rows)
     groups = -(-outputs // lanes)
     parts = _THREADS // lanes
     wanted = max(1, min(_ENOUGH_GROUPS // max(groups, 1), length // (parts * _LEAST_SERIAL)))
@@ -252,7 +198,7 @@ def _cut(kept: Axes, reduced: Axes, itemsize: int, limit: int) -> _Cut:
     return _Cut(lanes, by_rows, per_slice * (length // outer), -(-outer // per_slice), chunk)
 
 
-def _lanes(outputs: int, length: int, by_rows: bool) -> int:
+def lanes_of(outputs: int, length: int, by_rows: bool) -> int:
     """Outputs of a workgroup, a power of two; its threads share them evenly."""
     # A thread reduces four elements or more; neighbours read whole lines, of a row or of 32 outputs.
     parts = min(_THREADS if by_rows else 8, _power_of_two(-(-length // 4)))
@@ -290,7 +236,9 @@ def _join_words(
     cut: _Cut, outputs: int, length: int, first: int, target_first: int, divisor: float
 ) -> tuple[bytes, int]:
     """The same for the second pass, over slices that lie as (slices, outputs)."""
-    joined = _Cut(_lanes(outputs, cut.slices, outputs == 1), outputs == 1, max(cut.slices, 1), 1, cut.slices)
+    joined = _Cut(
+        lanes_of(outputs, cut.slices, outputs == 1), outputs == 1, max(cut.slices, 1), 1, cut.slices
+    )
     kept, slices = Axes((outputs,), ((1,),)), Axes((cut.slices,), ((outputs,),))
     span, joins = (0, cut.slices), (cut.slice_length, length)
     return _words(joined, kept, slices, first, target_first, span, divisor, joins)
