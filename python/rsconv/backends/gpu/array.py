@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def stored_bytes(dtype: Dtype) -> int:
     return _STORED_BYTES.get(dtype, 0)
 
 
+@lru_cache(4096)
 def dense_strides(shape: tuple[int, ...], order: tuple[int, ...] | None = None) -> tuple[int, ...]:
     """Strides of an array without gaps whose axes lie in memory as in `order`, outermost first (None: C)."""
     strides = [0] * len(shape)

@@ -4,6 +4,7 @@ import gc
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _ALIGN = 256
 _ALWAYS_KEPT = 256 << 20
 
 
+@lru_cache(4096)
 def size_class(size: int) -> int:
     """The bytes that a buffer for `size` bytes gets: four classes per power of two, multiples of 256.
 
