@@ -1,7 +1,6 @@
 //! Taps along a row, and rows weighted and added: the inner loops of resampling.
 
 use super::taps::{Periodic, TapTable, Weight};
-use crate::simd::Body;
 use std::ops::Range;
 
 /// Outputs `part` of a table along a row.
@@ -12,10 +11,9 @@ pub(super) struct Along<'a, T> {
     pub(super) to: &'a mut [T],
 }
 
-impl<T: Weight> Body for Along<'_, T> {
-    type Out = ();
+impl<T: Weight> Along<'_, T> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    pub(super) fn run<const FUSED: bool>(self) {
         let Along { table, row, part, to } = self;
         assert!(row.len() == table.size() && to.len() == part.len());
         let weights = T::weights(table);
@@ -217,51 +215,50 @@ impl<'a, T: Weight> Stretch<'a, T> {
     }
 }
 
-/// `to` is the sum of rows times weights; zeros if there are none.
-pub(super) struct Combine<'a, T> {
-    pub(super) rows: &'a [&'a [T]],
-    pub(super) weights: &'a [T],
-    pub(super) to: &'a mut [T],
-}
+/// Rows that are added up at once.
+const ROWS: usize = 4;
 
-impl<T: Weight> Body for Combine<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let Combine { rows, weights, to } = self;
-        let first = rows.len().min(4);
-        match first {
-            0 => to.fill(T::default()),
-            1 => combined::<T, 1, FUSED>(rows, weights, to, false),
-            2 => combined::<T, 2, FUSED>(rows, weights, to, false),
-            3 => combined::<T, 3, FUSED>(rows, weights, to, false),
-            _ => combined::<T, 4, FUSED>(rows, weights, to, false),
+/// `to` is the sum of rows, by their numbers, times weights; zeros if there are none.
+#[inline(always)]
+pub(super) fn combine<'a, T: Weight, const FUSED: bool>(
+    row: impl Fn(u32) -> &'a [T],
+    numbers: &[u32],
+    weights: &[T],
+    to: &mut [T],
+) {
+    if numbers.is_empty() {
+        to.fill(T::default());
+    }
+    let mut adds = false;
+    for (numbers, weights) in numbers.chunks(ROWS).zip(weights.chunks(ROWS)) {
+        let mut rows = [row(numbers[0]); ROWS];
+        for (row_at, &number) in rows[1..].iter_mut().zip(&numbers[1..]) {
+            *row_at = row(number);
         }
-        for (rows, weights) in rows[first..].chunks(4).zip(weights[first..].chunks(4)) {
-            match rows.len() {
-                1 => combined::<T, 1, FUSED>(rows, weights, to, true),
-                2 => combined::<T, 2, FUSED>(rows, weights, to, true),
-                3 => combined::<T, 3, FUSED>(rows, weights, to, true),
-                _ => combined::<T, 4, FUSED>(rows, weights, to, true),
-            }
+        match numbers.len() {
+            1 => combined::<T, 1, FUSED>(&rows, weights, to, adds),
+            2 => combined::<T, 2, FUSED>(&rows, weights, to, adds),
+            3 => combined::<T, 3, FUSED>(&rows, weights, to, adds),
+            _ => combined::<T, 4, FUSED>(&rows, weights, to, adds),
         }
+        adds = true;
     }
 }
 
 #[inline(always)]
-fn combined<T: Weight, const ROWS: usize, const FUSED: bool>(
-    rows: &[&[T]],
+fn combined<T: Weight, const N: usize, const FUSED: bool>(
+    rows: &[&[T]; ROWS],
     weights: &[T],
     to: &mut [T],
     adds: bool,
 ) {
     let n = to.len();
-    let rows: [&[T]; ROWS] = std::array::from_fn(|row| &rows[row][..n]);
-    let weights: [T; ROWS] = std::array::from_fn(|row| weights[row]);
+    let rows: [&[T]; N] = std::array::from_fn(|row| &rows[row][..n]);
+    let weights: [T; N] = std::array::from_fn(|row| weights[row]);
     for i in 0..n {
         let mut sum =
             if adds { weights[0].multiply_add::<FUSED>(rows[0][i], to[i]) } else { weights[0] * rows[0][i] };
-        for row in 1..ROWS {
+        for row in 1..N {
             sum = weights[row].multiply_add::<FUSED>(rows[row][i], sum);
         }
         to[i] = sum;

@@ -1,22 +1,17 @@
 //! Elements as max pooling compares them.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 
 /// An element that has a largest one.
 pub trait Pooled: Copy + Send + Sync + 'static {
-    /// What is compared: float16 as float32.
+    /// What is compared.
     type Key: Copy + PartialOrd + Send + Sync + 'static;
-    /// The value of a window without elements.
+    /// The key of a window without elements.
     const LOWEST: Self::Key;
-    /// Elements as keys; both are equally long.
-    fn keys(from: &[Self], to: &mut [Self::Key]);
-    /// Keys as elements; both are equally long.
-    fn store(from: &[Self::Key], to: &mut [Self]);
-    /// Elements that are keys.
-    fn as_keys(row: &[Self]) -> Option<&[Self::Key]>;
-    /// Elements that are keys, to be written.
-    fn as_keys_mut(row: &mut [Self]) -> Option<&mut [Self::Key]>;
+    /// The element's key.
+    fn key(self) -> Self::Key;
+    /// The element of a key.
+    fn of(key: Self::Key) -> Self;
 }
 
 macro_rules! pooled {
@@ -24,39 +19,37 @@ macro_rules! pooled {
         $(impl Pooled for $t {
             type Key = $t;
             const LOWEST: $t = $lowest;
-            fn keys(from: &[$t], to: &mut [$t]) {
-                to.copy_from_slice(from);
+            #[inline(always)]
+            fn key(self) -> $t {
+                self
             }
-            fn store(from: &[$t], to: &mut [$t]) {
-                to.copy_from_slice(from);
-            }
-            fn as_keys(row: &[$t]) -> Option<&[$t]> {
-                Some(row)
-            }
-            fn as_keys_mut(row: &mut [$t]) -> Option<&mut [$t]> {
-                Some(row)
+            #[inline(always)]
+            fn of(key: $t) -> $t {
+                key
             }
         })*
     };
 }
-pooled!(f32: f32::NEG_INFINITY, f64: f64::NEG_INFINITY, i8: i8::MIN, i16: i16::MIN, i32: i32::MIN, i64:
-i64::MIN,
+pooled!(f32: f32::NEG_INFINITY, f64: f64::NEG_INFINITY, i8: i8::MIN, i16: i16::MIN, i32: i32::MIN, i64: i64::MIN,
         u8: 0, u16: 0, u32: 0, u64: 0);
 
+const MAGNITUDE: i16 = 0x7fff;
+const INFINITY: i16 = 0x7c00;
+const NAN: i16 = 0x7e00;
+
+/// Float16 is compared as integers of the same order, of which NaN is the largest and -0 comes before 0.
 impl Pooled for f16 {
-    type Key = f32;
-    const LOWEST: f32 = f32::NEG_INFINITY;
-    fn keys(from: &[f16], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
+    type Key = i16;
+    const LOWEST: i16 = !INFINITY;
+    #[inline(always)]
+    fn key(self) -> i16 {
+        let bits = self.to_bits().cast_signed();
+        let ordered = bits ^ ((bits >> 15) & MAGNITUDE);
+        if bits & MAGNITUDE > INFINITY { NAN } else { ordered }
     }
-    fn store(from: &[f32], to: &mut [f16]) {
-        to.convert_from_f32_slice(from);
-    }
-    fn as_keys(_: &[f16]) -> Option<&[f32]> {
-        None
-    }
-    fn as_keys_mut(_: &mut [f16]) -> Option<&mut [f32]> {
-        None
+    #[inline(always)]
+    fn of(key: i16) -> f16 {
+        f16::from_bits((key ^ ((key >> 15) & MAGNITUDE)).cast_unsigned())
     }
 }
 
@@ -71,5 +64,23 @@ pub(super) fn wins<K: Copy + PartialOrd>(new: K, old: K) -> bool {
 #[inline(always)]
 #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
 pub(super) fn larger<K: Copy + PartialOrd>(new: K, old: K) -> K {
-    if (new > old) | (new != new) { new } else { old }
+    // The comparison is one instruction of a vector, which gives `old` if either is NaN.
+    let largest = if new > old { new } else { old };
+    if new != new { new } else { largest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float16_keys_have_the_order_of_their_numbers() {
+        let all = (0..=u16::MAX).map(f16::from_bits);
+        let mut numbers: Vec<f16> = all.clone().filter(|x| !x.is_nan()).collect();
+        numbers.sort_by(f16::total_cmp);
+        assert!(numbers.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+        assert!(numbers.iter().all(|x| f16::of(x.key()).to_bits() == x.to_bits() && x.key() < NAN));
+        assert_eq!(f16::LOWEST, f16::NEG_INFINITY.key());
+        assert!(all.filter(|x| x.is_nan()).all(|x| x.key() == NAN && f16::of(x.key()).is_nan()));
+    }
 }

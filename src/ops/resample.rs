@@ -8,13 +8,14 @@
 //!
 //! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate array of the type of sums.
 
-use super::along::{Along, Combine};
+use super::along::{Along, combine};
 use super::shares::{Run, share_rows};
 use super::taps::{TapTable, Weight};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::simd::Isa;
+use crate::simd::Body;
 use crate::view::{Output, as_accumulators};
+use std::ops::Range;
 
 /// Elements of a part of a row.
 const PART: usize = 8192;
@@ -124,12 +125,29 @@ where
     let (width, to_width) = (along.size(), along.outputs());
     let count = y.len() / to_width.max(1);
     assert!(x.len() == count * width && y.len() == count * to_width);
-    let sums = as_accumulators(x);
     // Rows that must be converted are converted once.
-    let parts = if sums.is_some() { to_width.div_ceil(PART) } else { 1 };
+    let parts = if I::is_acc() { to_width.div_ceil(PART) } else { 1 };
     let bytes = (width * size_of::<I>() + to_width * size_of::<O>()) / parts.max(1);
     let y = Sink::new(y);
-    share_rows(count * parts, bytes, run, &|units| {
+    share_rows(count * parts, bytes, run, &|units| run.isa.run(RowsTask { x, along, y: &y, parts, units }))
+}
+
+/// Units are parts of output rows.
+struct RowsTask<'a, I, O: Element> {
+    x: &'a [I],
+    along: &'a TapTable,
+    y: &'a Sink<'a, O>,
+    parts: usize,
+    units: Range<usize>,
+}
+
+impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for RowsTask<'_, I, O> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let RowsTask { x, along: table, y, parts, units } = self;
+        let (width, to_width) = (table.size(), table.outputs());
+        let sums = as_accumulators(x);
         let (mut converted, mut buffer) = (Vec::new(), Vec::new());
         for unit in units {
             let (r, part) = (unit / parts, unit % parts);
@@ -139,18 +157,27 @@ where
                 Some(sums) => &sums[row],
                 None => widened(&x[row], &mut converted),
             };
-            y.write(r * to_width + part.start, part.len(), &mut buffer, |to| {
-                run.isa.run(Along { table: along, row, part, to });
-            });
+            let (at, len) = (r * to_width + part.start, part.len());
+            let to = y.target(at, len, &mut buffer);
+            Along { table, row, part, to }.run::<FUSED>();
+            y.finish(at, len, &buffer);
         }
-    })
+    }
 }
 
 /// A row in the type of sums.
+#[inline(always)]
 fn widened<'a, I: Element<Acc: Weight>>(row: &[I], to: &'a mut Vec<I::Acc>) -> &'a [I::Acc] {
     to.resize(row.len(), I::Acc::default());
-    I::widen_row(row, to);
+    widen(row, to);
     to
+}
+
+#[inline(always)]
+fn widen<I: Element>(from: &[I], to: &mut [I::Acc]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.widen();
+    }
 }
 
 /// An output that is written row by row in the type of sums.
@@ -165,21 +192,30 @@ impl<'a, O: Element> Sink<'a, O> {
         Sink { sums: output.as_accumulator(), output }
     }
 
-    /// Lets `f` write a run, by way of `buffer` if it must be converted.
-    fn write(&self, start: usize, len: usize, buffer: &mut Vec<O::Acc>, f: impl FnOnce(&mut [O::Acc])) {
+    /// Where a run is to be written: the output, or `buffer` if it must be converted.
+    #[inline(always)]
+    fn target<'b>(&'b self, start: usize, len: usize, buffer: &'b mut Vec<O::Acc>) -> &'b mut [O::Acc] {
         match &self.sums {
-            Some(sums) => f(sums.run(start, len)),
+            Some(sums) => sums.run(start, len),
             None => {
                 buffer.resize(len, O::Acc::default());
-                f(buffer);
-                O::narrow_row(buffer, self.output.run(start, len));
+                buffer
+            }
+        }
+    }
+
+    /// Converts what `target` took.
+    #[inline(always)]
+    fn finish(&self, start: usize, len: usize, buffer: &[O::Acc]) {
+        if self.sums.is_none() {
+            for (to, &sum) in self.output.run(start, len).iter_mut().zip(buffer) {
+                *to = O::narrow(sum);
             }
         }
     }
 }
 
-/// `(outer, above.size(), inner)` resampled along the middle axis, and along the last if `along` is its
-/// table.
+/// `(outer, above.size(), inner)` resampled along the middle axis, and along the last if `along` is its table.
 struct Planes<'a, I> {
     x: &'a [I],
     outer: usize,
@@ -188,112 +224,109 @@ struct Planes<'a, I> {
     along: Option<&'a TapTable>,
 }
 
-/// What is done to rows before they are added up.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Nothing,
-    Widen,
-    Resample,
-}
-
 impl<I: Element<Acc: Weight>> Planes<'_, I> {
     fn run<O: Element<Acc = I::Acc>>(&self, y: &mut [O], run: Run<'_>) -> Result<()> {
-        let (above, inner) = (self.above, self.inner);
-        let (height, to_height) = (above.size(), above.outputs());
-        let to_width = self.along.map_or(inner, TapTable::outputs);
-        assert!(self.along.is_none_or(|along| along.size() == inner));
-        assert_eq!(self.x.len(), self.outer * height * inner);
+        let (height, to_height) = (self.above.size(), self.above.outputs());
+        let to_width = self.along.map_or(self.inner, TapTable::outputs);
+        assert!(self.along.is_none_or(|along| along.size() == self.inner));
+        assert_eq!(self.x.len(), self.outer * height * self.inner);
         assert_eq!(y.len(), self.outer * to_height * to_width);
-        let sums = as_accumulators(self.x);
-        // Whichever comes first works on the fewer rows.
-        let before = match self.along {
-            Some(_) if to_height >= height => Before::Resample,
-            _ if sums.is_some() => Before::Nothing,
-            _ => Before::Widen,
-        };
-        let parts = if self.along.is_some() { 1 } else { inner.div_ceil(PART) };
-        let per_plane = parts * to_height;
-        let bytes = height * inner * size_of::<I>() + to_height * to_width * size_of::<O>();
-        let weights = &I::Acc::weights(above).of;
+        let parts = if self.along.is_some() { 1 } else { self.inner.div_ceil(PART) };
+        let units = parts * to_height;
+        let bytes = height * self.inner * size_of::<I>() + to_height * to_width * size_of::<O>();
         let y = Sink::new(y);
-        share_rows(self.outer * per_plane, bytes / per_plane.max(1), run, &|units| {
-            let (mut summed, mut buffer) = (Vec::new(), Vec::new());
-            let mut ring = Ring::default();
-            for unit in units {
-                let (o, rest) = (unit / per_plane, unit % per_plane);
-                let (part, i) = (rest / to_height, rest % to_height);
-                let columns = part * inner / parts..(part + 1) * inner / parts;
-                let taps = above.row(i);
-                let (heights, weights) = (&above.indices()[taps.clone()], &weights[taps]);
-                let row = |h: u32| {
-                    let at = (o * height + h as usize) * inner;
-                    at + columns.start..at + columns.end
-                };
-                let rows: Vec<&[I::Acc]> = match sums.filter(|_| before == Before::Nothing) {
-                    Some(sums) => heights.iter().map(|&h| &sums[row(h)]).collect(),
-                    None => {
-                        let along = self.along.filter(|_| before == Before::Resample);
-                        ring.hold(self, (o, part), along.map_or(columns.len(), TapTable::outputs));
-                        for &h in heights {
-                            ring.fill(h, &self.x[row(h)], along, run.isa);
-                        }
-                        heights.iter().map(|&h| ring.row(h)).collect()
-                    }
-                };
-                let at = (o * to_height + i) * to_width;
-                match self.along.filter(|_| before != Before::Resample) {
-                    Some(table) => {
-                        summed.resize(inner, I::Acc::default());
-                        run.isa.run(Combine { rows: &rows, weights, to: &mut summed });
-                        y.write(at, to_width, &mut buffer, |to| {
-                            run.isa.run(Along { table, row: &summed, part: 0..to_width, to });
-                        });
-                    }
-                    None => {
-                        let at = if self.along.is_some() { at } else { at + columns.start };
-                        let len = if self.along.is_some() { to_width } else { columns.len() };
-                        y.write(at, len, &mut buffer, |to| run.isa.run(Combine { rows: &rows, weights, to }));
-                    }
-                }
-            }
+        share_rows(self.outer * units, bytes / units.max(1), run, &|units| {
+            run.isa.run(PlanesTask { planes: self, y: &y, parts, units });
         })
     }
 }
 
-/// Prepared rows of one plane: as many as the taps of one output span, each in the slot that its number
-/// leaves.
+/// Units are output rows of a part of the columns of a plane, part after part.
+struct PlanesTask<'a, I, O: Element> {
+    planes: &'a Planes<'a, I>,
+    y: &'a Sink<'a, O>,
+    parts: usize,
+    units: Range<usize>,
+}
+
+impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for PlanesTask<'_, I, O> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let PlanesTask { planes, y, parts, units } = self;
+        let Planes { x, inner, above, along, .. } = *planes;
+        let (height, to_height) = (above.size(), above.outputs());
+        let to_width = along.map_or(inner, TapTable::outputs);
+        let weights = &I::Acc::weights(above).of;
+        // Whichever comes first works on the fewer rows.
+        let (before, after) = if to_height >= height { (along, None) } else { (None, along) };
+        let sums = as_accumulators(x).filter(|_| before.is_none());
+        let (mut summed, mut buffer) = (Vec::new(), Vec::new());
+        let mut ring = Ring { width: 0, rows: vec![], held: vec![None; above.span()], converted: vec![] };
+        let mut next_row = units.start % to_height;
+        let mut column_part = usize::MAX;
+        for unit in units.clone() {
+            let i = next_row;
+            next_row = if i + 1 == to_height { 0 } else { i + 1 };
+            if i == 0 || unit == units.start {
+                column_part = unit / to_height;
+                ring.held.fill(None);
+            }
+            let (o, part) = (column_part / parts, column_part % parts);
+            let columns = part * inner / parts..(part + 1) * inner / parts;
+            let taps = above.row(i);
+            let (heights, weights) = (&above.indices()[taps.clone()], &weights[taps]);
+            let first = o * height * inner + columns.start;
+            let width = columns.len();
+            if sums.is_none() {
+                ring.widths(before.map_or(width, TapTable::outputs));
+                for &h in heights {
+                    ring.fill::<I, FUSED>(h, &x[first + h as usize * inner..][..width], before);
+                }
+            }
+            let row = |h: u32| match sums {
+                Some(sums) => &sums[first + h as usize * inner..][..width],
+                None => ring.row(h),
+            };
+            let at = (o * to_height + i) * to_width + if along.is_some() { 0 } else { columns.start };
+            let len = if along.is_some() { to_width } else { width };
+            let to = y.target(at, len, &mut buffer);
+            match after {
+                Some(table) => {
+                    summed.resize(inner, I::Acc::default());
+                    combine::<I::Acc, FUSED>(row, heights, weights, &mut summed);
+                    Along { table, row: &summed, part: 0..to_width, to }.run::<FUSED>();
+                }
+                None => combine::<I::Acc, FUSED>(row, heights, weights, to),
+            }
+            y.finish(at, len, &buffer);
+        }
+    }
+}
+
+/// Prepared rows of one plane: as many as the taps of one output span, each in the slot that its number leaves.
 struct Ring<A> {
-    of: Option<(usize, usize)>,
     width: usize,
     rows: Vec<A>,
     held: Vec<Option<u32>>,
     converted: Vec<A>,
 }
 
-impl<A> Default for Ring<A> {
-    fn default() -> Self {
-        Ring { of: None, width: 0, rows: vec![], held: vec![], converted: vec![] }
-    }
-}
-
 impl<A: Weight> Ring<A> {
-    /// Forgets its rows unless they are of this part of a plane.
-    fn hold<I>(&mut self, planes: &Planes<'_, I>, of: (usize, usize), width: usize) {
-        if self.of != Some(of) {
-            self.of = Some(of);
-            self.width = width;
-            let slots = planes.above.span();
-            self.held.clear();
-            self.held.resize(slots, None);
-            self.rows.resize(slots * width, A::default());
-        }
+    /// Makes room for rows of this width.
+    #[inline(always)]
+    fn widths(&mut self, width: usize) {
+        self.width = width;
+        self.rows.resize(self.held.len() * width, A::default());
     }
 
+    #[inline(always)]
     fn slot(&self, h: u32) -> usize {
         h as usize % self.held.len()
     }
 
-    fn fill<I: Element<Acc = A>>(&mut self, h: u32, row: &[I], along: Option<&TapTable>, isa: Isa) {
+    #[inline(always)]
+    fn fill<I: Element<Acc = A>, const FUSED: bool>(&mut self, h: u32, row: &[I], along: Option<&TapTable>) {
         let slot = self.slot(h);
         if self.held[slot] == Some(h) {
             return;
@@ -301,15 +334,16 @@ impl<A: Weight> Ring<A> {
         self.held[slot] = Some(h);
         let to = &mut self.rows[slot * self.width..][..self.width];
         let Some(table) = along else {
-            return I::widen_row(row, to);
+            return widen(row, to);
         };
         let row = match as_accumulators(row) {
             Some(row) => row,
             None => widened(row, &mut self.converted),
         };
-        isa.run(Along { table, row, part: 0..self.width, to });
+        Along { table, row, part: 0..self.width, to }.run::<FUSED>();
     }
 
+    #[inline(always)]
     fn row(&self, h: u32) -> &[A] {
         &self.rows[self.slot(h) * self.width..][..self.width]
     }
