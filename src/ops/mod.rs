@@ -8,6 +8,7 @@ pub mod gather;
 mod keys;
 pub mod max_pool;
 pub mod max_pool_grad;
+pub mod products;
 mod reduce;
 mod reducers;
 pub mod reductions;

@@ -123,7 +123,7 @@ mod _core {
     use super::weight_grad::{gpu_matmul_plan, gpu_weight_grad_plan};
     #[pymodule_export]
     use super::windows::{
-        TapTable, dropout, gather, max_pool, max_pool_grad, resample, scatter_add, select_elements,
+        TapTable, dropout, gather, max_pool, max_pool_grad, products, resample, scatter_add, select_elements,
     };
     #[pymodule_export]
     use super::{_panic, get_num_threads, info, peak_gflops, set_num_threads};

@@ -9,7 +9,10 @@ use crate::ops::resample as core_resample;
 use crate::ops::shares::Run;
 use crate::ops::taps::TapTable as Table;
 use crate::ops::windows::Window;
-use crate::ops::{dropout as core_dropout, max_pool as core_max_pool, max_pool_grad as core_grad, select};
+use crate::ops::{
+    dropout as core_dropout, max_pool as core_max_pool, max_pool_grad as core_grad,
+    products as core_products, select,
+};
 use crate::simd::Isa;
 use crate::threads;
 use half::f16;
@@ -310,6 +313,31 @@ pub(super) fn dropout<'py>(
     by_kind!(py, x, float T => {
         let (x, y) = (x.slice::<T>(), y.slice::<T>());
         call::run(py, |signals| core_dropout::dropout(x, p, seed, offset, y, run_of(signals)?))?;
+    });
+    y.finish()
+}
+
+/// Batches of a matrix `(batch, m, k)` times a transposed one, `(batch, n, k)`, of floating-point numbers.
+#[pyfunction]
+pub(super) fn products<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyUntypedArray>,
+    b: &Bound<'py, PyUntypedArray>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let (a, b) = (Input::new("a", a)?, Input::new("b", b)?);
+    let (&[batch, m, k], &[batches, n, other]) = (a.shape(), b.shape()) else {
+        return Err(shape_error(py, format!("matrices have shapes {:?} and {:?}", a.shape(), b.shape())));
+    };
+    if (batches, other) != (batch, k) || a.kind != b.kind {
+        let (left, right) = (a.kind.name(), b.kind.name());
+        let text =
+            format!("{left} matrices {:?} do not fit {right} ones {:?}, transposed", a.shape(), b.shape());
+        return Err(shape_error(py, text));
+    }
+    let mut y = Out::new(py, None, &[batch, m, n], a.kind, &[])?;
+    by_kind!(py, a, float T => {
+        let (a, b, y) = (a.slice::<T>(), b.slice::<T>(), y.slice::<T>());
+        call::run(py, |signals| core_products::products(a, b, [batch, m, n, k], y, run_of(signals)?))?;
     });
     y.finish()
 }

@@ -3,7 +3,7 @@
 //! An entry point enables the instruction set's features and inlines a body generic over [`Simd`]. The table's
 //! rows are function pointers, handed out only for an [`Isa`] that was detected.
 
-use super::{TileFn, copy, dot, epilogue, rows, tile};
+use super::{TileFn, copy, dot, epilogue, products, rows, tile};
 use crate::simd::{self, Float, Isa, IsaKind, Lanes4, Scalar, Simd};
 
 /// Rows and vectors of the largest tiles.
@@ -30,6 +30,7 @@ pub struct Kernels<T: Float> {
     /// Vectors of a depthwise tile of four rows.
     pub(crate) depthwise_vectors: usize,
     pub(crate) dot: dot::DotFn<T>,
+    pub(crate) products: products::ProductsFn<T>,
 }
 
 impl<T: Float> Kernels<T> {
@@ -112,7 +113,7 @@ impl<T: Float> Kernels<T> {
     /// How many instances the table holds.
     pub fn count(&self) -> usize {
         let tiles = |menu: &Menu<T>| menu.iter().flatten().flatten().count();
-        tiles(&self.pv) + tiles(&self.cv) + 7
+        tiles(&self.pv) + tiles(&self.cv) + 8
     }
 }
 
@@ -146,6 +147,7 @@ macro_rules! entries {
             use super::*;
             use crate::tile::epilogue::{Rows, Segment};
             use crate::tile::dot::DotTile;
+            use crate::tile::products::ProductTile;
             use crate::tile::rows::RowTile;
             // SAFETY of every entry: reached only through a table that `HasKernels::kernels` hands out for a
             // detected `Isa`; the pointers are the caller's promise.
@@ -185,6 +187,10 @@ macro_rules! entries {
             pub(super) unsafe fn dot<S: Simd>(t: &DotTile<S::T>) {
                 unsafe { dot::dot::<S>(t) }
             }
+            $(#[$features])*
+            pub(super) unsafe fn products<S: Simd, const NB: usize>(t: &ProductTile<S::T>) {
+                unsafe { products::products::<S, NB>(t) }
+            }
         }
     };
 }
@@ -205,6 +211,7 @@ macro_rules! table {
     rows: $menu!(depthwise $module, $s),
             depthwise_vectors: $menu!(depthwise),
             dot: $module::dot::<$s>,
+    products: $menu!(products $module, $s),
         };
     };
 }
@@ -212,6 +219,7 @@ macro_rules! table {
 /// 32 registers: at most 28 accumulators. Pixels in vectors: 8 x 3, few rows 6 wide. Channels in vectors: 14 x 2, 6 x 4.
 macro_rules! wide {
     (depthwise $module:ident, $s:ty) => { $module::rows::<$s, 2, 4> };
+    (products $module:ident, $s:ty) => { $module::products::<$s, 4> };
     (depthwise) => { 2 };
     ($module:ident, $s:ty, false) => {{
         use $module::tile_entry as entry;
@@ -241,6 +249,7 @@ macro_rules! wide {
 /// 16 registers: at most 12 accumulators.
 macro_rules! narrow {
     (depthwise $module:ident, $s:ty) => { $module::rows::<$s, 1, 2> };
+    (products $module:ident, $s:ty) => { $module::products::<$s, 2> };
     (depthwise) => { 1 };
     ($module:ident, $s:ty, $cv:literal) => {{
         use $module::tile_entry as entry;

@@ -19,6 +19,7 @@ pub(crate) mod kernels;
 #[cfg(feature = "python")]
 pub(crate) mod machine;
 pub(crate) mod pack;
+pub(crate) mod products;
 pub(crate) mod rows;
 
 use crate::simd::Simd;
