@@ -93,6 +93,14 @@ def test_parts_of_large_arrays(backend):
             backend.gather(backend.upload(x.repeat(8, 0)), 0, index)
 
 
+def test_more_workgroups_than_one_dimension_has(backend):
+    x = np.arange(65535 * 64 + 5000, dtype=np.int32).reshape(-1, 1)
+    flipped = backend.slice(backend.upload(x), (np.s_[::-1], np.s_[:]))
+    index = backend.upload(np.zeros_like(x))
+    y = backend.download(backend.gather(flipped, 1, index))
+    np.testing.assert_array_equal(y, x[::-1])
+
+
 def test_refusals(backend):
     x, index = backend.upload(np.ones((2, 2), bool)), backend.upload(np.zeros((2, 2), np.int32))
     with pytest.raises(

@@ -83,6 +83,8 @@ LAST = {3: (0, 2, 1), 4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
     [
         ((2, 3, 17), [pool_window(17, 3, 2, 1)]),
         ((2, 8, 9, 11), [pool_window(9, 3, 2, 1, 1, True), pool_window(11, 2, 3, (0, 1), 2)]),
+        ((2, 3, 9, 8), [adaptive_window(9, 1), pool_window(8, 8, 1)]),
+        ((2, 3, 65), [adaptive_window(65, 1)]),
         ((1, 5, 7, 6), [adaptive_window(7, 3), adaptive_window(6, 4)]),
         ((2, 4, 5, 6, 7), [pool_window(5, 2, 1), pool_window(6, 3, 2, 1), pool_window(7, 2, 2)]),
     ],

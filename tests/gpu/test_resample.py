@@ -54,6 +54,9 @@ TABLES = [
     ((1, 4, 6, 9), [average_taps(pool_window(6, 3, 2, 1)), average_taps(pool_window(9, 2, 2, 0, 1, True))]),
     ((2, 4, 5, 6, 7), [average_taps(adaptive_window(n, m)) for n, m in ((5, 2), (6, 1), (7, 7))]),
     ((2, 4, 5, 6, 7), [None, resize_taps("linear", 6, 3, None, True), None]),
+    ((2, 3, 300), [average_taps(adaptive_window(300, 1))]),
+    ((2, 3, 9, 10), [average_taps(adaptive_window(n, 1)) for n in (9, 10)]),
+    ((2, 3, 80, 7), [average_taps(pool_window(80, 82, 1, 1)), average_taps(pool_window(7, 3, 2, 1))]),
     ((2, 3, 20, 30), [average_taps(adaptive_window(20, 1)), average_taps(adaptive_window(30, 2))]),
 ]
 

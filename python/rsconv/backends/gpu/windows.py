@@ -1,35 +1,32 @@
 """Max pooling and resampling over the last axes."""
 
+import math
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import DtypeError
 from ..taps import Taps
 from ..windows import Window, Windows
 from .array import GpuArray
+from .elementwise import elementwise
 from .layout import assign, copy
 from .planes import Planes, by_batch, empty_like, planes
 from .plans import Step, keep, layout_key, replay, send
+from .reduction import reduce
 from .strided import type_name
+from .tables import element_span, element_spans, output_spans, taps_begins, taps_table
 
 __all__ = ["max_pool", "max_pool_grad", "resample", "select"]
 
 _words = struct.Struct("<24I")
 # Taps of one output above which axes are resampled one after the other.
 _MOST_TAPS = 32
+# Elements of a whole axis above which a reduction's workgroups beat a thread for each output.
+_LONG = 64
 _WHOLE = Window(1, 1, 1, 1, 0, 1, False)
-
-
-class _Spans(NamedTuple):
-    """First elements and counts of all axes, one after the other, and where each axis begins."""
-
-    values: NDArray[np.int32]
-    begins: tuple[int, int, int]
 
 
 def max_pool(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, GpuArray | None]:
@@ -37,8 +34,12 @@ def max_pool(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, Gp
     kind = type_name(x.dtype)
     if kind == "bool":
         raise DtypeError(f"max_pool on the GPU takes float32, float16 or int32, but got {x.dtype.name}")
+    if not indices and x.size and all(_sees_all(window) for window in windows):
+        rank = len(windows)
+        if math.prod(x.shape[-rank:]) >= _LONG:
+            return reduce("max", x, tuple(range(x.ndim - rank, x.ndim))), None
     runtime = x.runtime
-    table = runtime.table(("max_pool", windows), _element_spans(windows).values)
+    table = runtime.table(("max_pool", windows), element_spans(windows).values)
     key = ("max_pool", layout_key(x), windows, indices)
     known = replay(key, runtime, (x, table))
     if known is not None:
@@ -53,7 +54,7 @@ def max_pool(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, Gp
         arrays.append(places)
     if y.size == 0:
         return y, index
-    begins, places_in = _element_spans(windows).begins, runtime.bind(table)
+    begins, places_in = element_spans(windows).begins, runtime.bind(table)
     width = source.width()
     axes = (_WHOLE,) * (3 - len(windows)) + windows
     variant = f"max_pool_{kind}_{_order(source, width)}{'_indices' if indices else ''}"
@@ -85,7 +86,7 @@ def max_pool_grad(grad_output: GpuArray, indices: GpuArray, windows: Windows) ->
     """Gradient of `max_pool`: every output's gradient goes to the element its index names."""
     kind = _floating("max_pool_grad", grad_output)
     runtime = grad_output.runtime
-    table = runtime.table(("max_pool_grad", windows), _output_spans(windows).values)
+    table = runtime.table(("max_pool_grad", windows), output_spans(windows).values)
     key = ("max_pool_grad", layout_key(grad_output), layout_key(indices), windows)
     known = replay(key, runtime, (grad_output, indices, table))
     if known is not None:
@@ -103,7 +104,7 @@ def max_pool_grad(grad_output: GpuArray, indices: GpuArray, windows: Windows) ->
         named = named.view(
             source.array.shape, (named.strides[1], named.strides[0], *named.strides[2:]), named.offset
         )
-    begins, places_in = _output_spans(windows).begins, runtime.bind(table)
+    begins, places_in = output_spans(windows).begins, runtime.bind(table)
     width = min(source.width(), Planes(named, source.last).width())
     variant = f"max_pool_grad_{kind}_{_order(source, width)}"
 
@@ -137,6 +138,9 @@ def resample(x: GpuArray, taps: Sequence[Taps | None]) -> GpuArray:
     if all(axis.selection for axis in used):
         return select(x, taps, 0)
     kind = _floating("resample", x)
+    whole = [axis for axis, table in enumerate(taps, x.ndim - len(taps)) if table and _even_weight(table)]
+    if whole and x.size and math.prod(x.shape[axis] for axis in whole) >= _LONG:
+        return _reduced(x, taps, whole)
     longest = 1
     for axis in used:
         longest *= axis.longest
@@ -149,6 +153,17 @@ def resample(x: GpuArray, taps: Sequence[Taps | None]) -> GpuArray:
     for i in order:
         y = _resample(y, [axis if j == i else None for j, axis in enumerate(taps)], "f32", select=False)
     return copy(y, x.dtype) if kind == "f16" else y
+
+
+def _reduced(x: GpuArray, taps: Sequence[Taps | None], whole: list[int]) -> GpuArray:
+    """`resample` whose axes `whole` give one even sum each, as in global average pooling."""
+    first = x.ndim - len(taps)
+    factor = math.prod(_even_weight(taps[axis - first]) * x.shape[axis] for axis in whole)
+    y = reduce("mean", x, tuple(whole))
+    if not math.isclose(factor, 1):
+        y = elementwise("mul", (y, factor))
+    rest = [None if first + i in whole else table for i, table in enumerate(taps)]
+    return resample(y, rest) if any(rest) else y
 
 
 def select(x: GpuArray, taps: Sequence[Taps | None], fill: int) -> GpuArray:
@@ -165,7 +180,7 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, select: bool,
     )
     table_key = ("taps", *[axis.key if isinstance(axis, Taps) else axis for axis in axes])
     key = (table_key, kind, select, fill, layout_key(x))
-    table = runtime.table(table_key, lambda: _table(axes))
+    table = runtime.table(table_key, lambda: taps_table(axes))
     known = replay(key, runtime, (x, table))
     if known is not None:
         return known[0]
@@ -179,7 +194,7 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, select: bool,
     if x.size == 0:
         assign(y, 0)
         return y
-    begins, taps_in = _table_begins(axes), runtime.bind(table)
+    begins, taps_in = taps_begins(axes), runtime.bind(table)
     width = source.width()
     variant = f"{'select' if select else 'resample'}_{kind}_{_order(source, width)}"
 
@@ -204,6 +219,23 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, select: bool,
     return y
 
 
+@lru_cache(256)
+def _sees_all(window: Window) -> bool:
+    first, count = element_span(window)[0] if window.outputs == 1 else (0, 0)
+    return window.size > 1 and (first, count, window.dilation) == (0, window.size, 1)
+
+
+@lru_cache(256)
+def _even_weight(table: Taps) -> float:
+    """The weight that all elements of the axis have in its one output, or 0."""
+    if table.outputs != 1 or len(table.indices) != table.size or table.size < 2:
+        return 0
+    weights = table.weights
+    if weights is None:
+        return 1
+    return float(weights[0]) if (weights == weights[0]).all() else 0
+
+
 def _floating(operator: str, x: GpuArray) -> str:
     if x.dtype.kind != "f":
         raise DtypeError(f"{operator} on the GPU takes float32 or float16, but got {x.dtype.name}")
@@ -218,78 +250,3 @@ def _outputs(y: GpuArray, width: int) -> tuple[int, tuple[int, ...]]:
     """The number of threads, and the first five words: it, channels, d, h, w."""
     threads = y.size // width
     return threads, (threads, y.shape[1] // width, *y.shape[2:])
-
-
-# Tables. Every axis has its part, those that are missing or kept too.
-
-
-def _joined(axes: Sequence[NDArray[np.int64]]) -> _Spans:
-    begins, total = [], 0
-    for axis in axes:
-        begins.append(total)
-        total += axis.size
-    values = np.concatenate([axis.reshape(-1) for axis in axes]).astype(np.int32)
-    return _Spans(values, (begins[0], begins[1], begins[2]))
-
-
-@lru_cache(256)
-def _element_spans(windows: Windows) -> _Spans:
-    """For each output of an axis, its first element and how many it sees."""
-    whole = np.array([[0, 1]])
-    return _joined([*[whole] * (3 - len(windows)), *map(_element_span, windows)])
-
-
-def _element_span(window: Window) -> NDArray[np.int64]:
-    i = np.arange(window.outputs)
-    if window.adaptive:
-        starts = i * window.size // window.outputs
-        return np.stack((starts, -(-(i + 1) * window.size // window.outputs) - starts), 1)
-    starts, step = i * window.stride - window.low, window.dilation
-    first = np.maximum(0, -(starts // step))
-    end = np.minimum(window.kernel, -((starts - window.size) // step))
-    counts = np.maximum(end - first, 0)
-    return np.stack((np.where(counts > 0, starts + first * step, 0), counts), 1)
-
-
-@lru_cache(256)
-def _output_spans(windows: Windows) -> _Spans:
-    """For each element of an axis, the first output that may see it and how many may."""
-    whole = np.array([[0, 1]])
-    return _joined([*[whole] * (3 - len(windows)), *map(_output_span, windows)])
-
-
-def _output_span(window: Window) -> NDArray[np.int64]:
-    at = np.arange(window.size)
-    if window.adaptive:
-        first = at * window.outputs // window.size
-        end = -(-(at + 1) * window.outputs // window.size)
-    else:
-        reach = window.dilation * (window.kernel - 1)
-        first = np.maximum(-((reach - at - window.low) // window.stride), 0)
-        end = np.minimum((at + window.low) // window.stride + 1, window.outputs)
-    counts = np.maximum(end - first, 0)
-    return np.stack((np.where(counts > 0, first, 0), counts), 1)
-
-
-def _table_begins(axes: Sequence[Taps | int]) -> tuple[list[int], list[int], list[int]]:
-    """Where the rows, the elements and the weights of each axis stand in the table."""
-    rows, elements, weights, total = [], [], [], 0
-    for axis in axes:
-        outputs, count = (axis.outputs, len(axis.indices)) if isinstance(axis, Taps) else (axis, axis)
-        rows.append(total)
-        elements.append(total + outputs + 1)
-        weights.append(total + outputs + 1 + count)
-        total += outputs + 1 + 2 * count
-    return rows, elements, weights
-
-
-def _table(axes: Sequence[Taps | int]) -> NDArray[Any]:
-    parts: list[NDArray[Any]] = []
-    for axis in axes:
-        if isinstance(axis, Taps):
-            ones = np.ones(len(axis.indices))
-            weights = ones if axis.weights is None else axis.weights
-            parts += [axis.offsets, axis.indices, weights.astype(np.float32).view(np.int32)]
-        else:
-            parts += [np.arange(axis + 1), np.arange(axis), np.ones(axis, np.float32).view(np.int32)]
-    return np.concatenate(parts).astype(np.int32)
