@@ -8,10 +8,11 @@
 use super::lane::Lane;
 
 /// 16 bits of ln 2, so that products with exponents are exact, and the rest.
-const LN_2_HIGH: f64 = 0.693145751953125;
-const LN_2_LOW: f64 = std::f64::consts::LN_2 - LN_2_HIGH;
-/// 8 bits of pi/2, 11 bits more, and the rest: products with up to 13 bits are exact without fused products.
-const HALF_PI: [f64; 3] = [1.5703125, 0.0004837512969970703, 7.54978995489188e-8];
+const LN_2_HIGH: (i32, i32) = (45426, -16);
+const LN_2_LOW: f64 = std::f64::consts::LN_2 - 45426.0 / 65536.0;
+/// 8 bits of pi/2, 11 bits more, and the rest.
+const HALF_PI: [(i32, i32); 2] = [(201, -7), (2029, -22)];
+const HALF_PI_LOW: f64 = 7.54978995489188e-8;
 
 /// `sum(c[i] * x^i)`.
 #[inline(always)]
@@ -24,7 +25,7 @@ fn polynomial<L: Lane>(x: L, c: &[f64]) -> L {
 #[inline(always)]
 fn by_ln_2<L: Lane>(x: L) -> (L, L) {
     let n = (x * L::lit(std::f64::consts::LOG2_E)).round();
-    (n, n.fma(L::lit(-LN_2_LOW), n.fma(L::lit(-LN_2_HIGH), x)))
+    (n, n.fma(L::lit(-LN_2_LOW), x.less_product(n, LN_2_HIGH.0, LN_2_HIGH.1)))
 }
 
 /// e^r - 1 for r of at most ln 2 / 2.
@@ -78,7 +79,7 @@ fn log_of_parts<L: Lane>(e: L, f: L) -> L {
     );
     let square = f * f;
     let low = (square * f).fma(tail, e * L::lit(LN_2_LOW)) - square * L::lit(0.5);
-    e.fma(L::lit(LN_2_HIGH), low + f)
+    (low + f).less_product(-e, LN_2_HIGH.0, LN_2_HIGH.1)
 }
 
 /// `(e, m)` as `Lane::split`, for subnormal numbers too.
@@ -119,7 +120,8 @@ pub(super) fn log1p<L: Lane>(x: L) -> L {
 #[inline(always)]
 fn quarter_turns<L: Lane>(x: L) -> (L, L) {
     let n = (x * L::lit(std::f64::consts::FRAC_2_PI)).round();
-    let r = HALF_PI.iter().fold(x, |r, &part| n.fused(L::lit(-part), r));
+    let r = HALF_PI.iter().fold(x, |r, &(m, exponent)| r.less_product(n, m, exponent));
+    let r = n.fma(L::lit(-HALF_PI_LOW), r);
     (n - L::lit(4.0) * (n * L::lit(0.25)).floor(), r)
 }
 
@@ -132,10 +134,10 @@ fn small_sin_cos<L: Lane>(r: L) -> (L, L) {
     ((z * r).fma(s, r), (z * z).fma(c, z.fma(L::lit(-0.5), L::lit(1.0))))
 }
 
-/// The sine; for magnitudes up to [`LARGEST_ANGLE`].
+/// The sine; on the CPU for magnitudes up to [`LARGEST_ANGLE`].
 #[inline(always)]
 pub(super) fn sin<L: Lane>(x: L) -> L {
-    let (q, r) = quarter_turns(x);
+    let (q, r) = quarter_turns(x.small_angle());
     let (s, c) = small_sin_cos(r);
     let odd = q.equals(L::lit(1.0)) | q.equals(L::lit(3.0));
     let y = L::select(odd, c, s);
@@ -144,10 +146,10 @@ pub(super) fn sin<L: Lane>(x: L) -> L {
     L::select(x.is_nan() | x.is_inf(), x.nan(), y)
 }
 
-/// The cosine; for magnitudes up to [`LARGEST_ANGLE`].
+/// The cosine, likewise.
 #[inline(always)]
 pub(super) fn cos<L: Lane>(x: L) -> L {
-    let (q, r) = quarter_turns(x);
+    let (q, r) = quarter_turns(x.small_angle());
     let (s, c) = small_sin_cos(r);
     let odd = q.equals(L::lit(1.0)) | q.equals(L::lit(3.0));
     let y = L::select(odd, s, c);
@@ -192,15 +194,15 @@ pub(super) fn pow<L: Lane>(a: L, b: L) -> L {
     let (e, m) = split_any(size);
     let (f, d) = (m - one, m + one);
     let s = f / d;
-    let s_low = ((-s).fused(d, f) - s * (m - (d - one))) / d;
+    let s_low = -(s.rest(d, f) + s * (m - (d - one))) / d;
     let tail = polynomial(s * s, &[0.6666667, 0.4, 0.2857169, 0.2219159, 0.19386484]);
-    let (large, small) = (e * L::lit(LN_2_HIGH), s + s);
+    let (large, small) = (zero.less_product(-e, LN_2_HIGH.0, LN_2_HIGH.1), s + s);
     let high = large + small;
     let low = ((large - high) + small) + ((s * s * s).fma(tail, s_low + s_low) + e * L::lit(LN_2_LOW));
     // The product with b, likewise; 0 and infinity come from its high part.
     let product = b * high;
     let extreme = !product.abs().lt(L::lit(200.0));
-    let rest = L::select(extreme, zero, b.fma(low, b.fused(high, -product)));
+    let rest = L::select(extreme, zero, b.fma(low, b.rest(high, product)));
     let (n, r) = by_ln_2(product.bounded(-110.0, 110.0));
     let (x, y) = halves(n);
     let power = (small_expm1(r + rest) + one) * x * y;

@@ -23,8 +23,10 @@ pub trait Lane:
 
     /// `self * b + c`, rounded once where that is cheap.
     fn fma(self, b: Self, c: Self) -> Self;
-    /// `self * b + c`, rounded once; a GPU may have no way to do that, and round twice.
-    fn fused(self, b: Self, c: Self) -> Self;
+    /// `self * b - c`, rounded once, where `c` is near the product.
+    fn rest(self, b: Self, c: Self) -> Self;
+    /// `self - n * (m * 2^exponent)` for a whole `n`, with a product that is exact or that is rounded once.
+    fn less_product(self, n: Self, m: i32, exponent: i32) -> Self;
     /// Without its sign.
     fn abs(self) -> Self;
     /// The largest whole number that is not larger.
@@ -59,6 +61,13 @@ pub trait Lane:
     fn pow2(self) -> Self;
     /// `(e, m)` with `self = m * 2^e`, `m` around 1: from sqrt(1/2) to sqrt(2). `self` is positive and normal.
     fn split(self) -> (Self, Self);
+
+    /// An angle with the same sine and cosine, of a size that `functions` can reduce; the CPU's loops see to larger
+    /// ones themselves.
+    #[inline(always)]
+    fn small_angle(self) -> Self {
+        self
+    }
 
     /// `f(x)`, a function of its own on targets where code has a text.
     #[inline(always)]
@@ -337,19 +346,28 @@ macro_rules! lane_methods {
 macro_rules! functions {
     (f32) => {
         #[inline(always)]
-        fn fused(self, b: Self, c: Self) -> Self {
+        fn rest(self, b: Self, c: Self) -> Self {
             // float64 holds products of float32 exactly.
             Real(if FUSED {
-                self.0.mul_add(b.0, c.0)
+                self.0.mul_add(b.0, -c.0)
             } else {
-                (f64::from(self.0) * f64::from(b.0) + f64::from(c.0)) as f32
+                (f64::from(self.0) * f64::from(b.0) - f64::from(c.0)) as f32
             })
+        }
+        #[inline(always)]
+        fn less_product(self, n: Self, m: i32, exponent: i32) -> Self {
+            let product = f64::from(m) * 2f64.powi(exponent);
+            -n.rest(Real(product as f32), self)
         }
     };
     (f64) => {
         #[inline(always)]
-        fn fused(self, b: Self, c: Self) -> Self {
-            Real(self.0.mul_add(b.0, c.0))
+        fn rest(self, b: Self, c: Self) -> Self {
+            Real(self.0.mul_add(b.0, -c.0))
+        }
+        #[inline(always)]
+        fn less_product(self, n: Self, m: i32, exponent: i32) -> Self {
+            -n.rest(Real(f64::from(m) * 2f64.powi(exponent)), self)
         }
         functions!(exp exp, expm1 exp_m1, log ln, log1p ln_1p, sin sin, cos cos, tanh tanh);
         #[inline(always)]

@@ -10,6 +10,7 @@ mod functions;
 pub mod lane;
 pub mod table;
 pub mod wgsl;
+mod wgsl_helpers;
 mod wgsl_integers;
 
 pub use computed::Computed;

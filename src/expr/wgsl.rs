@@ -2,7 +2,7 @@
 //!
 //! A symbol is the number of a node of the function being written (`Scope`). Nodes used once become part of the
 //! text of their user, others named values. WGSL compilers may assume that there is no NaN and no infinity, so that
-//! whatever must see them goes by bits (`HELPERS`).
+//! whatever must see them goes by bits (`wgsl_helpers`).
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -10,6 +10,7 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::lane::Lane;
 use super::table::{self, Gives, Op, Predicate, Value};
+use super::wgsl_helpers::HELPERS;
 use super::wgsl_integers;
 use crate::error::{Error, Result};
 
@@ -46,77 +47,6 @@ impl ShaderType {
 
 /// The longest text of a node that becomes part of another's.
 const INLINE: usize = 60;
-
-/// Functions that symbols call by name; those that a text calls come before it.
-const HELPERS: &[(&str, &str)] = &[
-    (
-        "f32_is_nan",
-        "fn f32_is_nan(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;\n}\n",
-    ),
-    (
-        "f32_is_inf",
-        "fn f32_is_inf(x: f32) -> bool {\n    return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u;\n}\n",
-    ),
-    (
-        "f32_order_key",
-        "// Integers in the order of the floats; both zeros are 0.\nfn f32_order_key(x: f32) -> i32 {\n    \
-         let size = bitcast<i32>(bitcast<u32>(x) & 0x7fffffffu);\n    \
-         return select(size, -size, bitcast<i32>(x) < 0);\n}\n",
-    ),
-    (
-        "f32_less",
-        "fn f32_less(a: f32, b: f32) -> bool {\n    \
-         return f32_order_key(a) < f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
-    ),
-    (
-        "f32_less_equal",
-        "fn f32_less_equal(a: f32, b: f32) -> bool {\n    \
-         return f32_order_key(a) <= f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
-    ),
-    (
-        "f32_equals",
-        "fn f32_equals(a: f32, b: f32) -> bool {\n    \
-         return f32_order_key(a) == f32_order_key(b) && !f32_is_nan(a) && !f32_is_nan(b);\n}\n",
-    ),
-    (
-        "f32_infinity",
-        "// No constant, which compilers refuse.\nfn f32_infinity(x: f32) -> f32 {\n    \
-         return bitcast<f32>((bitcast<u32>(x) & 0u) | 0x7f800000u);\n}\n",
-    ),
-    (
-        "f32_not_a_number",
-        "fn f32_not_a_number(x: f32) -> f32 {\n    return bitcast<f32>((bitcast<u32>(x) & 0u) | 0x7fc00000u);\n}\n",
-    ),
-    (
-        "f32_copy_sign",
-        "fn f32_copy_sign(x: f32, sign: f32) -> f32 {\n    \
-         return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(sign) & 0x80000000u));\n}\n",
-    ),
-    (
-        "f32_remainder",
-        "// Of a / b, with the sign of a; exact for quotients below 2^24.\nfn f32_remainder(a: f32, b: f32) -> f32 {\n    \
-         let size = abs(b);\n    \
-         var r = fma(-trunc(abs(a) / size), size, abs(a));\n    \
-         r = select(r, r + size, r < 0.0f);\n    \
-         r = select(r, r - size, r >= size);\n    \
-         r = select(r, abs(a), f32_less(abs(a), size));\n    \
-         let none = f32_is_nan(a) || f32_is_nan(b) || f32_is_inf(a) || size == 0.0f;\n    \
-         return f32_copy_sign(select(r, f32_not_a_number(a), none), a);\n}\n",
-    ),
-    (
-        "f32_power_of_two",
-        "fn f32_power_of_two(n: f32) -> f32 {\n    return bitcast<f32>((i32(n) + 127) << 23u);\n}\n",
-    ),
-    (
-        "f32_exponent",
-        "// The nearest power of two below sqrt(2) * x.\nfn f32_exponent(x: f32) -> i32 {\n    \
-         return (bitcast<i32>(x) - 0x3f3504f3) >> 23u;\n}\n",
-    ),
-    (
-        "f32_mantissa",
-        "fn f32_mantissa(x: f32) -> f32 {\n    return bitcast<f32>(bitcast<i32>(x) - (f32_exponent(x) << 23u));\n}\n",
-    ),
-];
 
 #[derive(Default)]
 struct Node {
@@ -368,8 +298,13 @@ impl Lane for Symbol {
     fn fma(self, b: Symbol, c: Symbol) -> Symbol {
         builtin("fma", &[self.0, b.0, c.0])
     }
-    fn fused(self, b: Symbol, c: Symbol) -> Symbol {
-        self.fma(b, c)
+    fn rest(self, b: Symbol, c: Symbol) -> Symbol {
+        Symbol(helper("f32_rest", &[self.0, b.0, c.0]))
+    }
+    fn less_product(self, n: Symbol, m: i32, exponent: i32) -> Symbol {
+        let scale = Symbol::lit(2f64.powi(exponent));
+        let m = node(&m.to_string(), &[]);
+        Symbol(helper("f32_less_product", &[self.0, n.0, m, scale.0]))
     }
     fn abs(self) -> Symbol {
         builtin("abs", &[self.0])
@@ -406,6 +341,9 @@ impl Lane for Symbol {
     }
     fn below(self, b: Symbol) -> Truth {
         Truth(node("({} < {})", &[self.0, b.0]))
+    }
+    fn small_angle(self) -> Symbol {
+        Symbol(helper("f32_small_angle", &[self.0]))
     }
     fn bounded(self, low: f64, high: f64) -> Symbol {
         let (low, high) = (Symbol::lit(low), Symbol::lit(high));
