@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from . import __version__
-from .backends.gpu import GpuBackend, adapters, device_name
+from .backends.gpu import adapters, device_name
 from .backends.gpu import open as open_gpu
 from .backends.gpu.adapters import Adapter, software_allowed
 from .backends.gpu.advice import no_adapter, software_only
-from .errors import DeviceError
+from .errors import DeviceError, GpuError
 from .self_test import Outcome, run
 
 __all__ = ["EXIT_CODES", "diagnose"]
@@ -52,17 +52,17 @@ def diagnose(device: str | None = None, as_json: bool = False, out: TextIO | Non
     for adapter in found:
         report["adapters"].append(_describe(adapter))
         paper.adapter(report["adapters"][-1])
-    backends = _chosen(device, found)
-    real = [backend for backend in backends if not backend.runtime.adapter.software]
+    real = [adapter for adapter in found if not adapter.software]
+    chosen = [device] if device is not None else [device_name(adapter) for adapter in real or found[:1]]
     healthy = True
-    for backend in backends:
-        paper.heading(f"Self-test on {backend.runtime.adapter.name}")
-        outcomes = list(paper.outcomes(run(backend)))
-        report["tests"][backend.name] = [outcome._asdict() for outcome in outcomes]
+    for name in chosen:
+        paper.heading(f"Self-test on {name}")
+        outcomes = list(paper.outcomes(_tested(name)))
+        report["tests"][name] = [outcome._asdict() for outcome in outcomes]
         healthy &= all(outcome.status in ("passed", "skipped") for outcome in outcomes)
     if found and not real and device is None:
         report["advice"].append(software_only(found[0].name))
-    code = 1 if not healthy else 0 if backends and (real or device or software_allowed()) else 3
+    code = 1 if not healthy else 0 if chosen and (real or device or software_allowed()) else 3
     if code == 1:
         report["advice"].append(
             "Results that differ are mostly a driver's fault: update it, then report what this shows."
@@ -88,15 +88,14 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _chosen(device: str | None, found: list[Adapter]) -> list[GpuBackend]:
-    """The GPUs to test."""
-    if device is not None:
-        return [open_gpu(device)]
-    real = [adapter for adapter in found if not adapter.software]
-    opened = []
-    for adapter in real or found[:1]:
-        opened.append(open_gpu(device_name(adapter)))
-    return opened
+def _tested(name: str) -> Iterator[Outcome]:
+    """Open a GPU and run the self-test on it."""
+    try:
+        backend = open_gpu(name)
+    except GpuError as error:
+        yield Outcome("opening the device", "failed", str(error))
+    else:
+        yield from run(backend)
 
 
 def _describe(adapter: Adapter) -> dict[str, Any]:

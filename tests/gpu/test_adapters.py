@@ -175,6 +175,17 @@ def test_without_wgpu_the_error_says_what_to_install():
     assert "DeviceError: the GPU needs the package wgpu" in last and "pip install 'wgpu>=0.32'" in last
 
 
+def test_a_library_that_fails_is_told():
+    code = (
+        "import rsconv, wgpu\n"
+        "def fail(): raise RuntimeError('no instance')\n"
+        "wgpu.gpu.enumerate_adapters_sync = fail\n"
+        "rsconv.device('gpu')\n"
+    )
+    last = python(code).stderr.strip().splitlines()[-1]
+    assert "DeviceError: wgpu could not list the GPUs (RuntimeError: no instance)" in last
+
+
 def test_the_variable_names_the_device(backend):
     code = (
         "import numpy as np, rsconv\n"

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from rsconv import cli, doctor, self_test
+from rsconv.errors import GpuError
 from rsconv.self_test import Check
 from rsconv.tensor import Tensor
 
@@ -117,6 +118,15 @@ def test_the_report_for_programs(backend, monkeypatch, capsys):
     assert entry["device"] == backend.name and entry["name"] == backend.runtime.adapter.name
     assert entry["limits"]["max-buffer-size"] >= 256 << 20
     assert report["tests"][backend.name] == [{"name": "right", "status": "passed", "detail": "the same"}]
+
+
+def test_a_gpu_that_does_not_open_is_a_failure(backend, monkeypatch, capsys):
+    def refuse(name):
+        raise GpuError(f"{name} could not be opened")
+
+    monkeypatch.setattr(doctor, "open_gpu", refuse)
+    assert cli.main(["doctor"]) == 1
+    assert "✗ opening the device" in capsys.readouterr().out
 
 
 def test_software_alone_is_no_gpu(backend, monkeypatch):

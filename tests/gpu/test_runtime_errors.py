@@ -152,6 +152,38 @@ def test_a_fork_before_any_use_may_use_the_gpu(backend):
     assert done.stdout == "5\n", done.stderr
 
 
+PUBLIC = """
+import numpy as np, rsconv
+x = rsconv.tensor(np.ones(200_000, np.float32)).to("gpu")
+del x
+assert rsconv.gpu.memory_stats()["bytes_pooled"] > 800_000
+rsconv.gpu.empty_cache("gpu:0")
+stats = rsconv.gpu.memory_stats("gpu")
+assert stats["bytes_pooled"] == 0 and stats["bytes_uploaded"] == 800_000
+rsconv.gpu.set_memory_limit(1 << 20)
+try:
+    rsconv.zeros(1 << 20, device="gpu")
+except rsconv.OutOfMemoryError as error:
+    assert "limit of 1,048,576 bytes" in str(error)
+rsconv.gpu.set_memory_limit(None)
+kept = rsconv.ones(1 << 20, device="gpu")
+with rsconv.gpu.timer() as timer:
+    kept = kept + 1
+assert 0 < timer.seconds < 60
+rsconv.gpu.reset()
+try:
+    kept.numpy()
+except rsconv.GpuError as error:
+    assert "was reset" in str(error)
+print(rsconv.ones(3, device="gpu").numpy(), rsconv.gpu.memory_stats()["bytes_downloaded"])
+"""
+
+
+def test_what_rsconv_gpu_offers(backend):
+    done = subprocess.run([sys.executable, "-c", PUBLIC], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[1. 1. 1.] 12\n", done.stderr
+
+
 def test_limits_on_memory_are_read(monkeypatch):
     read = devices.parse_bytes
     assert [read(text) for text in ("1500000", "512M", "2G", "2 GiB", "1kb")] == [

@@ -87,7 +87,13 @@ def adapters() -> list[Adapter]:
                 import wgpu
             except Exception as error:
                 raise DeviceError(f"{NO_WGPU} ({type(error).__name__}: {error})") from error
-            _found = one_each([Adapter(raw) for raw in wgpu.gpu.enumerate_adapters_sync()])
+            try:
+                listed = wgpu.gpu.enumerate_adapters_sync()
+            except Exception as error:
+                raise DeviceError(
+                    f"wgpu could not list the GPUs ({type(error).__name__}: {error}); {no_adapter()}"
+                ) from error
+            _found = one_each([Adapter(raw) for raw in listed])
         return list(_found)
 
 
