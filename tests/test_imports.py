@@ -15,7 +15,17 @@ LAYERS = [
     {"backends"},
     {
         *("functional", "_functional", "functions", "prepare"),
-        *("tensor", "storage", "arithmetic", "operators", "shaping", "conversion", "printing", "creation"),
+        *(
+            "tensor",
+            "parameter",
+            "storage",
+            "arithmetic",
+            "operators",
+            "shaping",
+            "conversion",
+            "printing",
+            "creation",
+        ),
         *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
     },
     {

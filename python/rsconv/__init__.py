@@ -70,10 +70,11 @@ from .explain import explain
 from .functions import *  # noqa: F403 (its `__all__` lists PyTorch's tensor functions)
 from .logs import configure
 from .names import missing_attribute
+from .parameter import Parameter
 from .prepare import prepare
 from .random import manual_seed
 from .shaping import flatten, permute, reshape, squeeze, transpose, unsqueeze
-from .tensor import Parameter, Tensor
+from .tensor import Tensor
 
 if TYPE_CHECKING:
     from . import gpu

@@ -1,4 +1,4 @@
-"""`Tensor`, an array with PyTorch's methods and a versioned storage, and `Parameter`, one that a module owns.
+"""`Tensor`, an array with PyTorch's methods and a versioned storage.
 
 Operations follow PyTorch: its names, its `dim` and `keepdim`, its type promotion, views where it has views.
 Every write goes through `Tensor._write`, so that the storage knows when what was packed from it is stale.
@@ -21,7 +21,7 @@ from .names import missing_attribute
 from .printing import tensor_repr
 from .storage import Array, Storage
 
-__all__ = ["Parameter", "Tensor"]
+__all__ = ["Tensor"]
 
 Shape = tuple[builtins.int, ...]
 
@@ -496,32 +496,3 @@ def _restore(
     result._set(device._backend.upload(array), Storage(), requires_grad)
     result.__dict__.update(attributes)
     return result
-
-
-class Parameter(Tensor):
-    """A Tensor that a Module owns and trains: as a Module's attribute it is among its `parameters()`.
-
-    It shares the memory of `data` if that is a Tensor whose memory no host code can write to; else, and for
-    an array or a sequence, it holds a copy. NumPy sees its memory, and that of its views, read-only.
-
-    Raises DtypeError if it shall require gradients and is neither floating-point nor complex.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        """Take over `data`; nothing makes an empty Parameter."""
-        if not isinstance(data, Tensor):
-            data = Tensor._new(select().upload(np.array(arithmetic.to_array(() if data is None else data))))
-        self._set(data._array, data._storage)
-        self.requires_grad = requires_grad
-
-    def _bind(self, array: Array, storage: Storage) -> None:
-        if storage.exposed:
-            array, storage = backend_of(array).copy(array), Storage()
-        storage.protected = True
-        super()._bind(array, storage)
-
-    def __repr__(self) -> str:
-        """As PyTorch prints it."""
-        return f"Parameter containing:\n{super().__repr__()}"

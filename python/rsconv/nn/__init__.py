@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import functional
 from ..names import missing_attribute
-from ..tensor import Parameter
+from ..parameter import Parameter
 from . import grad, init
 from .activation import ReLU
 from .container import ModuleDict, ModuleList, Sequential

@@ -13,7 +13,8 @@ from .. import functional as F
 from ..backends import Geometry
 from ..creation import empty
 from ..errors import ArgumentError, ShapeError
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import init
 from .module import Module
 

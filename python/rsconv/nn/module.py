@@ -8,7 +8,8 @@ from ..device import placement
 from ..dtypes import Dtype, float16, float32, float64
 from ..errors import DtypeError
 from ..names import missing_attribute
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import state
 from .describe import describe
 from .hooks import HookTable, RemovableHandle

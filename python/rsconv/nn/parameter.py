@@ -4,8 +4,8 @@ from typing import Any, NoReturn
 
 from ..creation import empty
 from ..errors import ShapeError
+from ..parameter import Parameter
 from ..storage import Storage
-from ..tensor import Parameter
 
 __all__ = ["Parameter", "UninitializedParameter"]
 

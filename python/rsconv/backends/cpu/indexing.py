@@ -30,7 +30,7 @@ def _with_ellipsis(index: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def index(x: Array, index: tuple[Any, ...]) -> Array:
     """NumPy's indexing, that gives 0-d views instead of scalars."""
-    return x[_with_ellipsis(index)]
+    return np.asarray(x[_with_ellipsis(index)])
 
 
 def index_assign(target: Array, index: tuple[Any, ...], value: Any) -> None:
