@@ -331,6 +331,23 @@ def test_a_memory_limit_holds_on_the_device(fresh):
     assert fresh.download(fresh.upload(np.ones(200_000, np.float32))).all()
 
 
+def test_many_small_uploads_without_a_dispatch_are_not_hoarded(fresh, monkeypatch):
+    from rsconv.backends.gpu import staging
+
+    monkeypatch.setattr(staging, "_CHUNK", 1 << 12)
+    arrays = [values(300, seed=n) for n in range(20)]
+    submitted = []
+    queue = fresh.runtime.queue
+    monkeypatch.setattr(
+        queue, "submit", lambda commands, submit=queue.submit: submitted.append(submit(commands))
+    )
+    devices = [fresh.upload(array) for array in arrays]
+    # Four of them are more than 4 KiB.
+    assert len(submitted) == 5
+    for array, device in zip(arrays, devices, strict=True):
+        np.testing.assert_array_equal(fresh.download(device), array)
+
+
 # Sentinels.
 
 

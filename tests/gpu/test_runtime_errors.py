@@ -36,6 +36,31 @@ def test_a_shader_that_does_not_fit_its_bindings(fresh):
         dispatch(fresh, "apart", SCALE.replace("@binding(2)", "@binding(3)"))
 
 
+def test_a_failed_first_dispatch_does_not_spoil_the_next(fresh, monkeypatch):
+    from rsconv.backends.gpu.parameters import Arena
+
+    x = fresh.upload(values(64))
+    with monkeypatch.context() as patch:
+        # An offset that no device allows makes the whole batch invalid.
+        patch.setattr(Arena, "place", lambda self, words: 3)
+        with pytest.raises(GpuError, match=NAMED.format("scale")):
+            dispatch(fresh, "scale", SCALE)
+    np.testing.assert_array_equal(fresh.download(scaled(x, 2)), 2 * values(64))
+
+
+def test_a_batch_that_fails_names_its_kernels(fresh, monkeypatch):
+    from rsconv.backends.gpu.parameters import Arena
+
+    x = fresh.upload(values(64))
+    scaled(x, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Arena, "place", lambda self, words: 3)
+        with pytest.raises(GpuError, match=r"submitting scale; their results are lost: (?s:.)*ffset"):
+            scaled(x, 5)
+            fresh.runtime.synchronize()
+    np.testing.assert_array_equal(fresh.download(scaled(x, 7)), 7 * values(64))
+
+
 def test_a_variant_that_does_not_exist(backend):
     with pytest.raises(Exception, match="no_such_variant"):
         dispatch(backend, "no_such_variant")
@@ -115,12 +140,23 @@ def test_reset_loses_what_was_there(fresh):
 
 
 FORK = """
-import os, sys
+import os, sys, threading
 import numpy as np, rsconv
 from rsconv.backends import gpu
 x = rsconv.tensor(np.ones(5, np.float32)).to("gpu")
 y = x + x
-if os.fork() == 0:
+held, done = threading.Event(), threading.Event()
+def hold():
+    with gpu.opened()[0].runtime._lock:
+        held.set()
+        done.wait()
+# A lock that another thread holds is never released in the child.
+threading.Thread(target=hold).start()
+held.wait()
+child = os.fork()
+if child:
+    done.set()
+if child == 0:
     # Not by sys.exit: Mesa's own exit handler waits for threads that a fork leaves behind.
     caught = []
     for call in (lambda: y.numpy(), lambda: x + x, lambda: rsconv.device("gpu:0"), lambda: gpu.open("other"),

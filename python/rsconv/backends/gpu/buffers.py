@@ -83,7 +83,7 @@ class Pool:
         `lock` guards the device, `largest` is its largest buffer, `limit` the most bytes to allocate in all
         (None: any).
         """
-        self._create, self._wait, self._lock, self._largest = create, wait, lock, largest
+        self._create, self._wait, self.lock, self._largest = create, wait, lock, largest
         self._limit = limit
         self._freed: deque[Block] = deque()
         # All blocks by uid. A collector that meets an array in a cycle finalises all that only the cycle
@@ -104,7 +104,7 @@ class Pool:
         size = size_class(nbytes + SPARE)
         if size > self._largest:
             size = self._last_class(nbytes)
-        with self._lock:
+        with self.lock:
             if self._freed:
                 self._collect()
             free = self._free.get(size)
@@ -120,12 +120,12 @@ class Pool:
 
     def adopt(self, raw: Any) -> Buffer:
         """A buffer of the same device that someone else made; it is never pooled."""
-        with self._lock:
+        with self.lock:
             return Buffer(self._kept(Block(raw, raw.size, self._uid(), pooled=False)), self._freed)
 
     def set_limit(self, limit: int | None) -> None:
         """Allocate at most `limit` bytes from now on; None lifts the limit."""
-        with self._lock:
+        with self.lock:
             self._limit = limit
             self._collect()
             if limit is not None:
@@ -133,13 +133,13 @@ class Pool:
 
     def empty_cache(self) -> None:
         """Let go of all free blocks."""
-        with self._lock:
+        with self.lock:
             self._collect()
             self._shrink(0)
 
     def collect(self) -> None:
         """Count what died since the last call as free."""
-        with self._lock:
+        with self.lock:
             self._collect()
 
     def _last_class(self, nbytes: int) -> int:

@@ -143,8 +143,13 @@ class Commands:
         with self.guard(what):
             self.flush()
             pipeline = self.pipelines.compiled.get(key) or self.pipelines.compile(*key)
-            self._encode(pipeline, words, inputs, outputs, groups)
-            self.flush(what)
+            try:
+                self._encode(pipeline, words, inputs, outputs, groups)
+                self.flush(what)
+            except BaseException:
+                # What was recorded would fail again with whatever comes next.
+                self._drop_batch()
+                raise
         pipeline.checked = True
 
     def _new_place(self, words: bytes) -> int:
@@ -208,18 +213,21 @@ class Commands:
         with self._lock:
             if self._encoder is None:
                 return
-            batch, self._batch = self._batch, []
-            with self.guard(what, batch):
+            with self.guard(what, self._batch):
                 try:
                     commands = self._open().finish()
                     self._arena.send()
                     self.queue.submit([commands])
                 finally:
-                    self._encoder = self._pass = None
-                    self.serial += 1
-                    self._batch_bytes = 0
+                    self._drop_batch()
             self.submits += 1
             self._stage = min(self._stage + 1, len(_BATCHES) - 1)
+
+    def _drop_batch(self) -> None:
+        self._encoder = self._pass = None
+        self._batch = []
+        self._batch_bytes = 0
+        self.serial += 1
 
     # Errors.
 
@@ -247,8 +255,9 @@ class Commands:
             raise GpuError(text) from error
 
     def close(self, error: Exception) -> None:
-        """Have every later call raise `error`."""
+        """Have every later call raise `error`, also in a forked child, where other threads held locks."""
         self._broken = error
+        self._lock = self.pool.lock = threading.RLock()
 
     def _refuse(self) -> None:
         assert self._broken is not None

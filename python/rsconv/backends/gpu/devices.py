@@ -154,7 +154,9 @@ _FORKED = (
 
 def _after_fork() -> None:
     """In the child of a fork: refuse the GPU and never call the driver, whose threads are gone."""
-    global _forked
+    global _forked, _lock
+    # Another thread may have held it.
+    _lock = threading.RLock()
     found = known_adapters()
     if not found and not _opened:
         return

@@ -28,6 +28,8 @@ class Uploads:
         self._runtime, self._usage = runtime, usage
         # Each with the promise that the device is done with it and it is mapped again.
         self._ring: list[tuple[Any, Any]] = []
+        # Bytes that the queue was given since.
+        self._waiting = 0
 
     def write(self, block: Block, at: int, data: NDArray[np.uint8]) -> None:
         """Write bytes to `block` from byte `at` on, after all commands before; both are multiples of 4."""
@@ -36,6 +38,12 @@ class Uploads:
             if block.serial == self._runtime.serial:
                 self._runtime.flush()
             self._runtime.queue.write_buffer(block.raw, at, data)
+            self._waiting += len(data)
+            if self._waiting > _CHUNK:
+                # wgpu keeps a copy of each until something is submitted.
+                self._waiting = 0
+                self._runtime.flush()
+                self._runtime.queue.submit([])
             return
         for start in range(0, len(data), _CHUNK):
             part = data[start : start + _CHUNK]
