@@ -25,6 +25,7 @@ static TEMPLATES: &[(&str, &str)] = embedded![
     "common.wgsl",
     "strided.wgsl",
     "copy.wgsl",
+    "transpose.wgsl",
     "elementwise.wgsl",
     "reduce.wgsl",
     "softmax.wgsl",

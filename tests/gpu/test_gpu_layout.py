@@ -84,6 +84,21 @@ def test_contiguous(backend, shape):
         assert backend.contiguous(same) is same
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 40, 3, 33), (32, 64), (12, 13), (3, 2, 70, 5, 17)])
+def test_transposes_by_tiles(backend, shape, dtype):
+    x = numbers(shape, dtype)
+    axes = (0, *range(2, len(shape)), 1) if len(shape) > 2 else (1, 0)
+    back = tuple(int(axis) for axis in np.argsort(axes))
+    with guarded(backend.runtime):
+        turned = backend.contiguous(backend.permute(backend.upload(x), axes))
+        again = backend.contiguous(backend.permute(turned, back))
+    np.testing.assert_array_equal(backend.download(turned), x.transpose(axes))
+    np.testing.assert_array_equal(backend.download(again), x)
+    kind = "f16" if dtype == np.float16 else "u32"
+    assert any(key[0] == f"transpose_{kind}" for key in backend.runtime.pipelines.compiled)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize(("channels", "padded"), [(3, 4), (5, 8), (1, 4), (4, 4)])
 def test_channels_last_with_zeros_behind(backend, channels, padded, dtype):
@@ -167,11 +182,13 @@ def test_parts_of_large_arrays(backend, dtype):
     before = backend.runtime.dispatches
     with binding_limit(backend.runtime, 1536), guarded(backend.runtime):
         turned = backend.contiguous(backend.permute(g, (2, 1, 0)))
+        tiled = backend.contiguous(backend.permute(g, (0, 2, 1)))
         padded = layout.relayout(backend.permute(g, (0, 2, 1)), (0, 1, 2), 24)
         full = backend.full((40, 30), 1.5, np.dtype(dtype))
         joined = backend.concatenate([g, g], 1)
     assert backend.runtime.dispatches - before > 20
     np.testing.assert_array_equal(backend.download(turned), x.transpose(2, 1, 0))
+    np.testing.assert_array_equal(backend.download(tiled), x.transpose(0, 2, 1))
     expected = np.pad(x.transpose(0, 2, 1), ((0, 0), (0, 0), (0, 4)))
     np.testing.assert_array_equal(backend.download(padded), expected)
     np.testing.assert_array_equal(backend.download(full), np.full((40, 30), 1.5, dtype))

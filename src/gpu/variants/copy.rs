@@ -1,4 +1,5 @@
-//! `copy_FROM_TO_MODE`: strided copies with casts; `fill_u32` and `fill_f16`: one number for all elements.
+//! `copy_FROM_TO_MODE`: strided copies with casts; `transpose_u32` and `transpose_f16`: by tiles, without;
+//! `fill_u32` and `fill_f16`: one number for all elements.
 
 use minijinja::context;
 
@@ -21,8 +22,14 @@ pub(super) fn variants() -> Vec<Variant> {
             }
         }
     }
-    // All types of four bytes are filled by their bits.
+    // All types of four bytes are filled and moved by their bits.
     for target in ["u32", "f16"] {
+        all.push(Variant {
+            name: format!("transpose_{target}"),
+            template: "transpose.wgsl",
+            context: context! { stored => target },
+            f16: target == "f16",
+        });
         all.push(Variant {
             name: format!("fill_{target}"),
             template: "copy.wgsl",

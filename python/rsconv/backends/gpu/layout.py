@@ -1,26 +1,14 @@
-"""Views, and the one strided copy: casts, relayouts, assignments, concatenations, fills."""
+"""Views and copies: relayouts, casts, assignments, concatenations, fills."""
 
 import builtins
-import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .array import GpuArray, dense_strides
-from .strided import (
-    NUMBER,
-    UNITS,
-    Axes,
-    collapse,
-    number_bits,
-    pack_axes,
-    pack_strided,
-    split,
-    strided_order,
-    type_name,
-    vector_units,
-)
+from .copies import copy_to, fill
+from .strided import collapse, strided_order
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -37,12 +25,6 @@ __all__ = [
     "reshape",
     "slice",
 ]
-
-_header = struct.Struct("<4I")
-_MOST_PLANS = 4096
-# (variant, words, workgroups) of copies and fills by the layouts of their arrays.
-_plans: dict[Any, tuple[str, bytes, tuple[int, int, int]]] = {}
-
 
 # Views.
 
@@ -119,7 +101,7 @@ def broadcast_strides(x: GpuArray, shape: tuple[int, ...]) -> tuple[int, ...]:
 def full(runtime: "Runtime", shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> GpuArray:
     """A new array of one value."""
     result = runtime.empty(shape, runtime.check_dtype(dtype))
-    _fill(result, value)
+    fill(result, value)
     return result
 
 
@@ -127,7 +109,7 @@ def copy(x: GpuArray, dtype: np.dtype[Any] | None = None) -> GpuArray:
     """A new array without gaps, cast to `dtype` if given, its axes in memory in the order of those of `x`."""
     runtime = x.runtime
     result = runtime.empty(x.shape, x.dtype if dtype is None else runtime.check_dtype(dtype), memory_order(x))
-    _copy(x, result)
+    copy_to(x, result)
     return result
 
 
@@ -147,19 +129,19 @@ def relayout(x: GpuArray, order: tuple[int, ...] | None, inner: int | None = Non
     if inner is not None:
         shape = (*shape[: axes[-1]], inner, *shape[axes[-1] + 1 :])
     result = x.runtime.empty(shape, x.dtype, order)
-    _copy(x, result, axes[-1] if shape != x.shape else None)
+    copy_to(x, result, axes[-1] if shape != x.shape else None)
     return result
 
 
 def assign(target: GpuArray, value: Any) -> None:
     """Write `value`, broadcast and cast, to the elements of `target`."""
     if not isinstance(value, GpuArray):
-        _fill(target, value)
+        fill(target, value)
         return
     if value.buffer is target.buffer:
         # No buffer can be input and output of a dispatch.
         value = copy(value)
-    _copy(expand(value, target.shape), target)
+    copy_to(expand(value, target.shape), target)
 
 
 def concatenate(arrays: Sequence[GpuArray], axis: int) -> GpuArray:
@@ -172,7 +154,7 @@ def concatenate(arrays: Sequence[GpuArray], axis: int) -> GpuArray:
     for array in arrays:
         part = result.view(array.shape, result.strides, offset)
         offset += array.shape[axis] * result.strides[axis]
-        _copy(array, part)
+        copy_to(array, part)
     return result
 
 
@@ -185,116 +167,3 @@ def memory_order(x: GpuArray) -> tuple[int, ...] | None:
             return None
         order = strided_order(x.shape, x.strides)
     return order
-
-
-def _copy(x: GpuArray, y: GpuArray, longer: int | None = None) -> None:
-    """Write `x` to `y`, of the same shape, but for zeros behind the end of `x` on the axis `longer`."""
-    if y.size == 0:
-        return
-    runtime = x.runtime
-    limit = runtime.max_binding
-    fits = x.buffer.block.size <= limit and y.buffer.block.size <= limit
-    if not fits:
-        _copy_parts(x, y, longer)
-        return
-    key = (x.shape, x.strides, x.offset, x.dtype, y.shape, y.strides, y.offset, y.dtype, longer)
-    plan = _plans.get(key)
-    if plan is None:
-        axes = _axes(x, y, longer)
-        if len(axes.sizes) > 8:
-            _copy_parts(x, y, longer)
-            return
-        inner = None if longer is None else x.shape[longer]
-        plan = _plan(axes, x.offset, y.offset, type_name(x.dtype), type_name(y.dtype), runtime, inner)
-        _keep(key, plan)
-    variant, words, groups = plan
-    runtime.dispatch(variant, words, (runtime.bind(x),), (runtime.bind(y),), groups)
-
-
-def _keep(key: Any, plan: tuple[str, bytes, tuple[int, int, int]]) -> None:
-    if len(_plans) >= _MOST_PLANS:
-        _plans.clear()
-    _plans[key] = plan
-
-
-def _axes(x: GpuArray, y: GpuArray, longer: int | None) -> Axes:
-    order = strided_order(y.shape, y.strides)
-    if longer is not None:
-        # The lengthened axis is the innermost one.
-        order = (*[axis for axis in order if axis != longer], longer)
-    return collapse(y.shape, order, [x.strides, y.strides], keep_inner=longer is not None)
-
-
-def _plan(
-    axes: Axes, first_x: int, first_y: int, source: str, target: str, runtime: "Runtime", inner: int | None
-) -> tuple[str, bytes, tuple[int, int, int]]:
-    kinds = None
-    if inner is None:
-        kinds = vector_units(axes, (first_x, first_y), splat=False, loose_end=False)
-    width = 1 if kinds is None else 4
-    units = -(-axes.sizes[0] // width)
-    for size in axes.sizes[1:]:
-        units *= size
-    limit = 0xFFFFFFFF if inner is None else inner
-    words = b"".join(
-        (
-            _header.pack(units, len(axes.sizes), 0, 0),
-            pack_axes(axes.sizes, width),
-            pack_strided(first_x, UNITS, 0, axes.strides[0], width, limit),
-            pack_strided(first_y, UNITS, 0, axes.strides[1], width),
-        )
-    )
-    mode = "vec4" if width == 4 else "strided"
-    return f"copy_{source}_{target}_{mode}", words, runtime.grid(-(-units // 256))
-
-
-def _copy_parts(x: GpuArray, y: GpuArray, longer: int | None) -> None:
-    runtime = x.runtime
-    if longer is not None:
-        # Zeros and elements apart, so that parts need not know where the elements end.
-        index: list[Any] = [np.s_[:]] * y.ndim
-        index[longer] = np.s_[x.shape[longer] :]
-        _fill(slice(y, tuple(index)), 0)
-        index[longer] = np.s_[: x.shape[longer]]
-        y = slice(y, tuple(index))
-
-    def run(axes: Axes, views: list[GpuArray]) -> None:
-        source, target = runtime.bind(views[0]), runtime.bind(views[1])
-        variant, words, groups = _plan(
-            axes, source.first, target.first, type_name(x.dtype), type_name(y.dtype), runtime, None
-        )
-        runtime.dispatch(variant, words, (source,), (target,), groups)
-
-    split(_axes(x, y, None), (x, y), run)
-
-
-def _fill(y: GpuArray, value: Any) -> None:
-    if y.size == 0:
-        return
-    runtime = y.runtime
-    bits = number_bits(value, y.dtype)
-    key = (bits, y.shape, y.strides, y.offset, y.dtype)
-    fits = y.buffer.block.size <= runtime.max_binding
-    plan = _plans.get(key) if fits else None
-    if plan is not None:
-        variant, words, groups = plan
-        runtime.dispatch(variant, words, (), (runtime.bind(y),), groups)
-        return
-    variant = "fill_f16" if y.dtype == np.float16 else "fill_u32"
-
-    def run(axes: Axes, views: list[GpuArray]) -> None:
-        target = runtime.bind(views[0])
-        units = views[0].size
-        words = b"".join(
-            (
-                _header.pack(units, len(axes.sizes), 0, 0),
-                pack_axes(axes.sizes, 1),
-                pack_strided(target.first, NUMBER, bits, axes.strides[0], 1),
-            )
-        )
-        groups = runtime.grid(-(-units // 256))
-        runtime.dispatch(variant, words, (), (target,), groups)
-        if fits and units == y.size:
-            _keep(key, (variant, words, groups))
-
-    split(collapse(y.shape, strided_order(y.shape, y.strides), [y.strides]), (y,), run)
