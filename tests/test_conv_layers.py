@@ -228,8 +228,8 @@ def test_bad_kinds_of_arguments():
         TypeError, match=r"kernel_size must be an int or a tuple of ints, but got kernel_size=3.5"
     ):
         nn.Conv2d(3, 8, 3.5)
-    with pytest.raises(DeviceError, match="'gpu' is not available"):
-        nn.Conv2d(3, 8, 3, device="gpu")
+    with pytest.raises(DeviceError, match="'tpu' is not available"):
+        nn.Conv2d(3, 8, 3, device="tpu")
     with pytest.raises(DtypeError, match="require gradients, but this is int32"):
         nn.Conv2d(3, 8, 3, dtype="int32")
 
