@@ -3,13 +3,18 @@
 
 // Distance in y, in its elements, of output m of the lattice.
 fn place(m: u32) -> u32 {
+{% if plain %}
+  return m * p.yw;
+{% else %}
   if (p.dense == 1u) { return m * p.yw; }
   let t = m / p.ow;
   let u = t / p.oh;
   let n = u / p.od;
   return n * p.yn + (u - n * p.od) * p.yd + (t - u * p.oh) * p.yh + (m - t * p.ow) * p.yw;
+{% endif %}
 }
 
+{% if not plain %}
 // NaN stays NaN by its bits: a compiler may assume that there is none.
 fn keep_nan(v: vec4<f32>, result: vec4<f32>) -> vec4<f32> {
   return select(result, v, (bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
@@ -24,6 +29,7 @@ fn activate(v: vec4<f32>) -> vec4<f32> {
     default: { return v; }
   }
 }
+{% endif %}
 
 // The bias of up to four channels, `left` of which exist.
 fn bias_of(channel: u32, left: u32) -> vec4<f32> {
@@ -42,9 +48,13 @@ fn bias_of(channel: u32, left: u32) -> vec4<f32> {
 fn finish(at: u32, left: u32, sum: vec4<f32>) {
   var v = sum;
 {% if vec4_store %}
+{% if not plain %}
   if (p.residual == 1u) { v += vec4<f32>(residual[p.r_first + at]); }
-  output[p.y_first + at] = {{ V }}(activate(v));
+  v = activate(v);
+{% endif %}
+  output[p.y_first + at] = {{ V }}(v);
 {% else %}
+{% if not plain %}
   if (p.residual == 1u) {
     let r = p.r_first + at;
     v.x += f32(residual[r]);
@@ -53,6 +63,7 @@ fn finish(at: u32, left: u32, sum: vec4<f32>) {
     if (left > 3u) { v.w += f32(residual[r + 3u]); }
   }
   v = activate(v);
+{% endif %}
   let to = p.y_first + at;
   output[to] = {{ T }}(v.x);
   if (left > 1u) { output[to + 1u] = {{ T }}(v.y); }

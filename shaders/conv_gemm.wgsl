@@ -15,6 +15,8 @@
     the check that wgpu adds to it leaves the loop. #}
 {% set lanes = ["x", "y", "z", "w"] %}
 {% set moves = gather == "tap" or gather == "any" %}
+{# Two vectors of k in a stage, or one tap: their counters are the workgroup's, and a thread selects. #}
+{% set sets = ["_0", "_1"] if staging == "db" and (gather == "any" or gather == "stem") else [""] %}
 {% include "conv_params.wgsl" %}
 @group(0) @binding(1) var<storage, read> input: array<{{ T if gather == "stem" else V }}>;
 @group(0) @binding(2) var<storage, read> weight: array<{{ V }}>;
@@ -56,6 +58,19 @@ var<workgroup> ws: array<array<array<array<array<vec4<f32>, {{ tx }}>, {{ pn // 
 {% endmacro %}
 
 {% macro load_stage() %}
+    {
+{% if sets | length == 2 %}
+    let off = select(off_0, off_1, odd);
+    let ky = select(ky_0, ky_1, odd);
+{% if moves %}
+    let kx = select(kx_0, kx_1, odd);
+{% else %}
+    let ic = select(ic_0, ic_1, odd);
+{% endif %}
+{% if rank3 %}
+    let kz = select(kz_0, kz_1, odd);
+{% endif %}
+{% endif %}
 {% for i in range(nw) %}
     w{{ i }} = weight[w_at + {{ i * row_step }}u * p.columns];
 {% endfor %}
@@ -87,6 +102,7 @@ var<workgroup> ws: array<array<array<array<array<vec4<f32>, {{ tx }}>, {{ pn // 
     x{{ i }} = input[select(0u, base{{ i }} + off, in{{ i }})];
 {% endfor %}
 {% endif %}
+    }
 {% endmacro %}
 
 {# To the next stage: add its digits, carry once each. Behind the last tap, the outermost counter stays far outside. #}
@@ -96,38 +112,40 @@ var<workgroup> ws: array<array<array<array<array<vec4<f32>, {{ tx }}>, {{ pn // 
     ic += {{ k4 }}u;
     off += {{ k4 }}u;
 {% else %}
+{% for s in sets %}
     {
-      ic += p.step_ic;
-      off += p.step_off;
-      ky += p.step_ky;
+      ic{{ s }} += p.step_ic;
+      off{{ s }} += p.step_off;
+      ky{{ s }} += p.step_ky;
 {% if moves %}
-      kx += p.step_kx;
+      kx{{ s }} += p.step_kx;
 {% endif %}
 {% if rank3 %}
-      kz += p.step_kz;
+      kz{{ s }} += p.step_kz;
 {% endif %}
-      let c0 = ic >= p.n_ic;
-      ic = select(ic, ic - p.n_ic, c0);
-      off += select(0u, p.wrap_ic, c0);
+      let c0 = ic{{ s }} >= p.n_ic;
+      ic{{ s }} = select(ic{{ s }}, ic{{ s }} - p.n_ic, c0);
+      off{{ s }} += select(0u, p.wrap_ic, c0);
 {% if moves %}
-      kx += select(0u, p.dw, c0);
-      let c1 = kx >= end_x;
-      kx = select(kx, kx - end_x, c1);
-      off += select(0u, p.wrap_kx, c1);
-      ky += select(0u, p.dh, c1);
+      kx{{ s }} += select(0u, p.dw, c0);
+      let c1 = kx{{ s }} >= end_x;
+      kx{{ s }} = select(kx{{ s }}, kx{{ s }} - end_x, c1);
+      off{{ s }} += select(0u, p.wrap_kx, c1);
+      ky{{ s }} += select(0u, p.dh, c1);
 {% else %}
-      ky += select(0u, p.dh, c0);
+      ky{{ s }} += select(0u, p.dh, c0);
 {% endif %}
 {% if rank3 %}
-      let c2 = ky >= end_y;
-      ky = select(ky, ky - end_y, c2);
-      off += select(0u, p.wrap_ky, c2);
-      kz += select(0u, p.dd, c2);
-      kz = select(kz, {{ outside }}, kz >= end_z);
+      let c2 = ky{{ s }} >= end_y;
+      ky{{ s }} = select(ky{{ s }}, ky{{ s }} - end_y, c2);
+      off{{ s }} += select(0u, p.wrap_ky, c2);
+      kz{{ s }} += select(0u, p.dd, c2);
+      kz{{ s }} = select(kz{{ s }}, {{ outside }}, kz{{ s }} >= end_z);
 {% else %}
-      ky = select(ky, {{ outside }}, ky >= end_y);
+      ky{{ s }} = select(ky{{ s }}, {{ outside }}, ky{{ s }} >= end_y);
 {% endif %}
     }
+{% endfor %}
 {% endif %}
 {% endmacro %}
 
@@ -258,16 +276,14 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) count: ve
 {% endif %}
 {% endfor %}
 
-  // Where this thread's first number of the sum lies.
-{% if gather == "tap" %}
-  let first_k = {% if split %}first_stage * {{ k4 }}u{% else %}0u{% endif %};
-{% else %}
-  let first_k = kq{% if split %} + first_stage * {{ k4 }}u{% endif %};
-{% endif %}
+  // Where the first numbers of the sum lie: of the workgroup, or of this thread.
 {% if gather == "pointwise" %}
-  var ic = first_k;
-  var off = first_k;
+  var ic = kq{% if split %} + first_stage * {{ k4 }}u{% endif %};
+  var off = ic;
 {% else %}
+{% if sets | length == 2 %}
+  let odd = kq == 1u;
+{% endif %}
 {% if moves %}
   let end_x = p.kw * p.dw;
 {% endif %}
@@ -275,37 +291,42 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) count: ve
 {% if rank3 %}
   let end_z = p.kd * p.dd;
 {% endif %}
-{% if gather == "tap" and not split %}
-  var ic = 0u;
-  var off = 0u;
-  var kx = 0u;
-  var ky = 0u;
-{% if rank3 %}
-  var kz = 0u;
-{% endif %}
-{% else %}
-  let tap = first_k / p.n_ic;
-  var ic = first_k - tap * p.n_ic;
+{% for s in sets %}
+{% if not split and (gather == "tap" or s == "_0") %}
+  var ic{{ s }} = 0u;
+  var off{{ s }} = 0u;
+  var ky{{ s }} = 0u;
 {% if moves %}
-  let tap_row = tap / p.kw;
-  var kx = (tap - tap_row * p.kw) * p.dw;
-  var off = ic + kx * p.xw;
-{% else %}
-  let tap_row = tap;
-  var off = ic * 4u;
+  var kx{{ s }} = 0u;
 {% endif %}
 {% if rank3 %}
-  let tap_plane = tap_row / p.kh;
-  var ky = (tap_row - tap_plane * p.kh) * p.dh;
-  var kz = tap_plane * p.dd;
-  off += ky * p.xh + kz * p.xd;
-  kz = select(kz, {{ outside }}, kz >= end_z);
+  var kz{{ s }} = 0u;
+{% endif %}
 {% else %}
-  var ky = tap_row * p.dh;
-  off += ky * p.xh;
-  ky = select(ky, {{ outside }}, ky >= end_y);
+  let first_k{{ s }} = {% if gather == "tap" or s == "_0" %}0u{% elif s == "_1" %}1u{% else %}kq{% endif %}{% if split %} + first_stage * {{ k4 }}u{% endif %};
+  let tap{{ s }} = first_k{{ s }} / p.n_ic;
+  var ic{{ s }} = first_k{{ s }} - tap{{ s }} * p.n_ic;
+{% if moves %}
+  let tap_row{{ s }} = tap{{ s }} / p.kw;
+  var kx{{ s }} = (tap{{ s }} - tap_row{{ s }} * p.kw) * p.dw;
+  var off{{ s }} = ic{{ s }} + kx{{ s }} * p.xw;
+{% else %}
+  let tap_row{{ s }} = tap{{ s }};
+  var off{{ s }} = ic{{ s }} * 4u;
+{% endif %}
+{% if rank3 %}
+  let tap_plane{{ s }} = tap_row{{ s }} / p.kh;
+  var ky{{ s }} = (tap_row{{ s }} - tap_plane{{ s }} * p.kh) * p.dh;
+  var kz{{ s }} = tap_plane{{ s }} * p.dd;
+  off{{ s }} += ky{{ s }} * p.xh + kz{{ s }} * p.xd;
+  kz{{ s }} = select(kz{{ s }}, {{ outside }}, kz{{ s }} >= end_z);
+{% else %}
+  var ky{{ s }} = tap_row{{ s }} * p.dh;
+  off{{ s }} += ky{{ s }} * p.xh;
+  ky{{ s }} = select(ky{{ s }}, {{ outside }}, ky{{ s }} >= end_y);
 {% endif %}
 {% endif %}
+{% endfor %}
 {% endif %}
   var w_at = p.w_first + group * p.w_group + {% if split %}(w_row + first_stage * {{ bk }}u){% else %}w_row{% endif %} * p.columns + first_column + w_column;
 {% for i in range(nx) %}

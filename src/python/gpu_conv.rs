@@ -64,7 +64,18 @@ pub(super) fn gpu_conv_plan<'py>(
                 Role::Reduce => "reduce",
             };
             let words = PyBytes::new(py, &step.words);
-            (role, step.variant, words, step.groups, step.x, step.y, step.pack, step.channel, step.units)
+            (
+                role,
+                step.variant,
+                step.plain,
+                words,
+                step.groups,
+                step.x,
+                step.y,
+                step.pack,
+                step.channel,
+                step.units,
+            )
         })
         .collect();
     dict.set_item("steps", steps)?;

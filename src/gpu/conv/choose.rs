@@ -2,7 +2,7 @@
 
 use super::correlation::Correlation;
 use super::plan::Target;
-use super::tiles::{Gather, LARGE, LIGHT, SMALL, SQUARE, TILES, Tile};
+use super::tiles::{Gather, LARGE, LIGHT, SMALL, SQUARE, TILES, TRANSPOSED, Tile};
 use crate::error::{Error, Result};
 
 /// How sums are formed.
@@ -27,10 +27,13 @@ pub(super) fn wanted(class: &str) -> usize {
     }
 }
 
-/// Tiles of a class, largest first; the last one also for split sums.
-pub(super) fn tiles(class: &str) -> &'static [Tile] {
-    match class {
-        "apple" | "intel" => &[LIGHT, SMALL],
+/// Tiles of a class, largest first; the last one also for split sums. The stem's loads are single numbers: their wait
+/// lies behind the products only in the transposed tile.
+pub(super) fn tiles(class: &str, gather: Gather) -> &'static [Tile] {
+    match (class, gather) {
+        ("apple" | "intel", Gather::Stem) => &[LIGHT],
+        (_, Gather::Stem) => &[TRANSPOSED, LIGHT],
+        ("apple" | "intel", _) => &[LIGHT, SMALL],
         _ => &[LARGE, SQUARE, LIGHT, SMALL],
     }
 }

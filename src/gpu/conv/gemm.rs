@@ -4,7 +4,7 @@ use super::choose::{tiles, wanted};
 use super::correlation::Phase;
 use super::plan::{Plan, Problem, Role, Step, step};
 use super::steps::Cut;
-use super::tiles::{Gather, Gemm, LARGE, LIGHT, SMALL, Tile, dtype, store};
+use super::tiles::{Gather, Gemm, LARGE, LIGHT, Tile, dtype, store};
 use crate::error::{Error, Result};
 
 impl Problem<'_> {
@@ -34,7 +34,7 @@ impl Problem<'_> {
         if let Some(tile) = self.tile {
             return tile;
         }
-        let list = tiles(self.target.class);
+        let list = tiles(self.target.class, self.gather());
         if parts > 1 {
             return list[list.len() - 1];
         }
@@ -45,8 +45,7 @@ impl Problem<'_> {
                 && pixels.div_ceil(tile.bm) * columns >= wanted(self.target.class)
                 && (self.target.class != "software" || **tile == LIGHT)
         };
-        let last = if self.gather() == Gather::Stem { LIGHT } else { SMALL };
-        list.iter().find(busy).copied().unwrap_or(last)
+        list.iter().find(busy).copied().unwrap_or(list[list.len() - 1])
     }
 
     pub(super) fn gemm(&self, plan: &mut Plan, phase: &Phase, gather: Gather, parts: usize) -> Result<()> {

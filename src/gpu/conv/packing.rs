@@ -66,7 +66,9 @@ impl Problem<'_> {
     /// Output channels of a group whose packed weights, so many rows, fit a binding.
     pub(super) fn channel_chunks(&self, rows: usize) -> Result<Vec<Range>> {
         let outputs = self.corr.outputs;
-        let row = self.corr.groups * rows * self.item();
+        // A depthwise kernel's columns are its groups.
+        let groups = if self.form == Form::Depthwise { 1 } else { self.corr.groups };
+        let row = groups * rows * self.item();
         let all = row * self.columns(outputs) * 4;
         if all <= self.target.max_binding {
             return Ok(vec![(0, outputs)]);

@@ -71,6 +71,8 @@ pub struct Step {
     pub role: Role,
     /// Kernel.
     pub variant: String,
+    /// Whether a kernel of this name and `_plain` may take its place if there is neither residual nor activation.
+    pub plain: bool,
     /// The uniform block, its first five words open.
     pub words: Vec<u8>,
     /// Workgroups: a linear count, and a third dimension.
@@ -336,6 +338,7 @@ pub(super) fn step(
     Step {
         role,
         variant: variant.into(),
+        plain: false,
         words: params.to_bytes(),
         groups,
         x: part.x,

@@ -42,7 +42,7 @@ fn known_layers_get_their_kernels() {
         ((32, 20, 56, 64, 3, 1, 1, 1), "conv_128x64_8x8_db8_any_f32_rank2_vec4"),
         ((32, 256, 56, 64, 1, 1, 0, 1), "conv_128x64_8x8_db8_pointwise_f32_vec4"),
         ((32, 256, 56, 512, 1, 2, 0, 1), "conv_128x64_8x8_db8_tap_f32_rank2_vec4"),
-        ((8, 3, 224, 64, 7, 2, 3, 1), "conv_128x64_8x8_db8_stem_f32_rank2_vec4"),
+        ((8, 3, 224, 64, 7, 2, 3, 1), "conv_128x64_8x8_xt16_stem_f32_rank2_vec4"),
         ((1, 64, 56, 64, 3, 1, 1, 1), "conv_32x64_4x8_db8_tap_f32_rank2_vec4"),
         ((1, 512, 7, 512, 3, 1, 1, 1), "conv_32x64_4x8_db8_tap_f32_rank2_split"),
         ((8, 64, 56, 21, 3, 1, 1, 1), "conv_128x64_8x8_db8_tap_f32_rank2_scalar"),

@@ -77,7 +77,9 @@ impl Problem<'_> {
         };
         let unroll =
             if self.target.force == "any" { ANY } else { UNROLLED.iter().find(fits).copied().unwrap_or(ANY) };
-        let variant = Depthwise { unroll, rank3: self.rank3, vec4: self.vec4, f16: self.target.f16 }.name();
+        let variant =
+            Depthwise { unroll, rank3: self.rank3, vec4: self.vec4, f16: self.target.f16, plain: false }
+                .name();
         let taps = z.taps * y.taps * x.taps;
         self.channel_chunks(taps)?;
         let pack = self.pack(plan, phase, 0, 1, taps);
@@ -91,7 +93,9 @@ impl Problem<'_> {
             params.out_channels = channels as u32;
             let threads = part.images() * z.count * y.count.div_ceil(unroll.th) * x.count.div_ceil(unroll.tw);
             let groups = (threads * (channels / unit)).div_ceil(64);
-            plan.steps.push(step(Role::Whole, &variant, &params, (groups, 1), &part, pack, (unit, unit)));
+            let mut made = step(Role::Whole, &variant, &params, (groups, 1), &part, pack, (unit, unit));
+            made.plain = part.dense;
+            plan.steps.push(made);
         }
         plan.tile = [unroll.tw * unroll.th, unit];
         plan.kernel = variant;

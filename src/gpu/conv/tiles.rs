@@ -59,7 +59,8 @@ impl Tile {
     /// Whether the kernel exists.
     pub(crate) fn has(self, gather: Gather, split: bool) -> bool {
         let stem = gather == Gather::Stem;
-        (!split || (!stem && (self == LIGHT || self == SMALL))) && (!stem || self == LARGE || self == LIGHT)
+        (!split || (!stem && (self == LIGHT || self == SMALL)))
+            && (!stem || self == TRANSPOSED || self == LIGHT)
     }
 }
 
@@ -176,6 +177,8 @@ pub(crate) struct Depthwise {
     /// Four channels at once.
     pub vec4: bool,
     pub f16: bool,
+    /// A bias at most, and outputs that follow each other: without the rest of the epilogue the kernel is half as long.
+    pub plain: bool,
 }
 
 impl Depthwise {
@@ -187,7 +190,8 @@ impl Depthwise {
             _ => format!("{kh}x{kw}s{step}"),
         };
         let rank = if self.rank3 { "rank3" } else { "rank2" };
-        format!("conv_depthwise_{kernel}_{tw}x{th}_{}_{rank}_{}", dtype(self.f16), store(self.vec4))
+        let end = if self.plain { "_plain" } else { "" };
+        format!("conv_depthwise_{kernel}_{tw}x{th}_{}_{rank}_{}{end}", dtype(self.f16), store(self.vec4))
     }
 
     /// Every kernel.
@@ -196,7 +200,9 @@ impl Depthwise {
         for unroll in UNROLLED.into_iter().chain([ANY]) {
             for rank3 in [false, true] {
                 for vec4 in [true, false] {
-                    all.extend([false, true].map(|f16| Depthwise { unroll, rank3, vec4, f16 }));
+                    for plain in [true, false] {
+                        all.extend([false, true].map(|f16| Depthwise { unroll, rank3, vec4, f16, plain }));
+                    }
                 }
             }
         }

@@ -27,14 +27,14 @@ pub(super) fn variants() -> Vec<Variant> {
                 all.push(Variant {
                     name: format!("conv_direct_{read}_{name}_{end}"),
                     template: "conv_direct.wgsl",
-                    context: context! { T => t, V => v, fields => Params::FIELDS, xv, vec4_store },
+                    context: context! { T => t, V => v, fields => Params::FIELDS, xv, vec4_store, plain => false },
                     f16,
                 });
             }
             all.push(Variant {
                 name: format!("conv_reduce_{name}_{end}"),
                 template: "conv_reduce.wgsl",
-                context: context! { T => t, V => v, fields => Params::FIELDS, vec4_store },
+                context: context! { T => t, V => v, fields => Params::FIELDS, vec4_store, plain => false },
                 f16,
             });
         }
@@ -50,7 +50,7 @@ fn gemm(kernel: &Gemm) -> Variant {
         name: kernel.name(),
         template: "conv_gemm.wgsl",
         context: context! {
-            T => t, V => v, fields => Params::FIELDS, vec4_store => vec4, rank3, split,
+            T => t, V => v, fields => Params::FIELDS, vec4_store => vec4, rank3, split, plain => false,
             gather => gather.name(),
             staging => if tile.bk() == 8 { "db" } else { "xt" },
             bm => tile.bm, bn => tile.bn, pm => tile.pm, pn => tile.pn, bk => tile.bk(), k4, threads,
@@ -67,13 +67,13 @@ fn gemm(kernel: &Gemm) -> Variant {
 }
 
 fn depthwise(kernel: &Depthwise) -> Variant {
-    let Depthwise { unroll, rank3, vec4, f16 } = *kernel;
+    let Depthwise { unroll, rank3, vec4, f16, plain } = *kernel;
     let (t, v) = if f16 { ("f16", "vec4<f16>") } else { ("f32", "vec4<f32>") };
     Variant {
         name: kernel.name(),
         template: "conv_depthwise.wgsl",
         context: context! {
-            T => t, V => v, fields => Params::FIELDS, vec4_store => vec4, rank3, xv => if vec4 { 4 } else { 1 },
+            T => t, V => v, fields => Params::FIELDS, vec4_store => vec4, rank3, plain, xv => if vec4 { 4 } else { 1 },
             kh => unroll.kh, kw => unroll.kw, sh => unroll.step, sw => unroll.step, tw => unroll.tw, th => unroll.th,
         },
         f16,

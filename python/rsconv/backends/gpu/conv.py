@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import _core
 from ..._core import Geometry
-from ...errors import DtypeError
+from ...errors import ArgumentError, BindingTooLarge, DtypeError
 from ..checks import check_out, same_dtype
 from .array import Binding, GpuArray
 from .runtime import Runtime
@@ -51,6 +51,7 @@ class Options(NamedTuple):
 class _Step(NamedTuple):
     role: str
     variant: str
+    plain: bool
     words: bytes
     groups: tuple[int, int]
     x: tuple[int, int]
@@ -81,7 +82,12 @@ class _Plan:
     )
 
     def __init__(self, geometry: Geometry, which: str, options: Options) -> None:
-        made = _core.gpu_conv_plan(geometry, which, **options._asdict())
+        try:
+            made = _core.gpu_conv_plan(geometry, which, **options._asdict())
+        except ArgumentError as error:
+            if "bind" in str(error):
+                raise BindingTooLarge(str(error)) from None
+            raise
         self.algorithm, self.kernel, self.tile = made["algorithm"], made["kernel"], made["tile"]
         self.threads, self.reason, self.staged = made["threads"], made["reason"], made["staged"]
         self.stage_size, self.stage_steps = made["stage"]
@@ -290,6 +296,7 @@ def _run(
     kind, low, high = 0, 0.0, 0.0
     if activation is not None:
         kind, low, high = _ACTIVATIONS[activation.name], activation.low, activation.high
+    plain = activation is None and residual is None
     for step in plan.steps:
         (x_unit, y_unit), (y_first, y_count) = step.units, step.y
         weight = runtime.bind(weights[step.pack])
@@ -320,6 +327,7 @@ def _run(
             y_at = result.first // y_unit
             given = (b is not None, residual is not None)
             _HEAD.pack_into(block, 0, x_first, 0, b_first, r_first, y_at, *given, kind, low, high)
+        variant = f"{step.variant}_plain" if plain and step.plain else step.variant
         columns, rows, _ = runtime.grid(step.groups[0])
-        runtime.dispatch(step.variant, bytes(block), inputs, [result], (columns, rows, step.groups[1]))
+        runtime.dispatch(variant, bytes(block), inputs, [result], (columns, rows, step.groups[1]))
     return y
