@@ -18,7 +18,8 @@ from rsconv.errors import DeviceError, DtypeError
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from op_cases import CASES, Array, Case  # noqa: E402
+from op_case import Array, Case  # noqa: E402
+from op_cases import CASES  # noqa: E402
 from tape import Tape  # noqa: E402
 
 PAGE = ROOT / "docs" / "operators.md"

@@ -1,133 +1,15 @@
 """The one list of operator calls that every device runs, beside the convolutions of `cases.py`.
 
-A case names a public function, its arrays, its other arguments, and an oracle in float64.
+A case (see `op_case`) names a public function, its arrays, its other arguments, and an oracle in float64.
 """
 
 import functools
 import math
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import op_oracles as o
-
-FLOATS = ("float32", "float64")
-ALL_FLOATS = ("float16", *FLOATS)
-WHOLE = ("int32", "int64")
-
-
-@dataclass(frozen=True)
-class Array:
-    """An array argument: its shape, what its values are like, and how it lies in memory.
-
-    Kinds: 'normal', 'positive' (0.5 to 2), 'unit' (0.05 to 0.95), 'away' (normal, but not near whole numbers
-    and halves, where functions have kinks), 'whole' (-4 to 4 without 0), 'index N' (0 to N - 1), 'bool',
-    'rows' (positive, sums of 1 along axis 1). All but 'index' and 'bool' have the case's dtype.
-    """
-
-    shape: tuple
-    kind: str = "normal"
-    layout: str = "C"
-
-    def make(self, rng, dtype):
-        return laid_out(self.values(rng, np.dtype(dtype)), self.layout)
-
-    def values(self, rng, dtype):
-        kind, _, limit = self.kind.partition(" ")
-        if kind == "index":
-            return rng.integers(0, int(limit), self.shape)
-        if kind == "bool":
-            return rng.random(self.shape) < 0.5
-        if kind == "whole" or dtype.kind in "iu":
-            negative = dtype.kind != "u" and kind not in ("positive", "unit")
-            signs = rng.choice([-1, 1], self.shape) if negative else 1
-            return np.asarray(signs * rng.integers(1, 5, self.shape)).astype(dtype)
-        if dtype.kind == "b":
-            return rng.random(self.shape) < 0.5
-        values = rng.normal(0, 1.5, self.shape)
-        if kind == "positive":
-            values = rng.uniform(0.5, 2, self.shape)
-        elif kind == "unit":
-            values = rng.uniform(0.05, 0.95, self.shape)
-        elif kind == "away":
-            values = np.floor(2 * values) / 2 + rng.uniform(0.1, 0.4, self.shape)
-        elif kind == "rows":
-            values = rng.uniform(0.1, 1, self.shape)
-            values /= values.sum(1, keepdims=True)
-        return np.asarray(values).astype(dtype)
-
-    @property
-    def smooth(self):
-        return not self.kind.startswith(("index", "bool"))
-
-
-def laid_out(x, layout):
-    """The same values in another memory order."""
-    if layout == "F":
-        return np.asfortranarray(x)
-    if layout == "last":
-        return (
-            np.ascontiguousarray(np.moveaxis(x, 1, -1)).swapaxes(0, 0).transpose(0, -1, *range(1, x.ndim - 1))
-        )
-    if layout == "reversed":
-        return np.ascontiguousarray(x[..., ::-1])[..., ::-1]
-    if layout == "strided":
-        wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1] + 1), x.dtype)
-        wide[..., 1::2] = x
-        return wide[..., 1::2]
-    assert layout == "C"
-    return np.ascontiguousarray(x) if x.ndim else x
-
-
-@dataclass(frozen=True)
-class Case:
-    """One call. `gradient` says whether it has one; `linear` that it is linear in its first array.
-
-    `terms` is about how many rounded numbers make one of the result.
-    """
-
-    op: str
-    arrays: dict
-    oracle: Callable[..., Any]
-    args: dict = field(default_factory=dict)
-    dtypes: tuple = FLOATS
-    gradient: bool = True
-    linear: bool = False
-    terms: int = 8
-    # Arrays that have no gradient.
-    fixed: tuple = ()
-    # Arrays that are one argument, a list (of `cat`).
-    listed: bool = False
-
-    def __str__(self):
-        shown = [
-            f"{name}={list(a.shape)}{'' if a.layout == 'C' else a.layout}" for name, a in self.arrays.items()
-        ]
-        shown += [f"{name}={value}" for name, value in self.args.items()]
-        return f"{self.op} {' '.join(shown)}".replace(", ", ",")
-
-    def make(self, dtype):
-        rng = np.random.default_rng(zlib.crc32(str(self).encode()))
-        return {name: array.make(rng, dtype) for name, array in self.arrays.items()}
-
-    def call(self, function, arrays):
-        if self.listed:
-            return function(list(arrays.values()), **self.args)
-        return function(**arrays, **self.args)
-
-    def expected(self, arrays):
-        """The oracle's results, a tuple, in its own dtypes."""
-        wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in arrays.items()}
-        result = (
-            self.oracle(list(wide.values()), **self.args) if self.listed else self.oracle(**wide, **self.args)
-        )
-        return result if isinstance(result, tuple) else (result,)
-
-
-def one(op, shape, oracle, kind="normal", layout="C", **settings):
-    return Case(op, {"input": Array(shape, kind, layout)}, oracle, **settings)
+import window_oracles as w
+from op_case import ALL_FLOATS, FLOATS, WHOLE, Array, Case, one
 
 
 def _activations():
@@ -337,19 +219,19 @@ def _padding():
     ):
         for mode in ("constant", "reflect", "replicate", "circular"):
             args = {"pad": pads, "mode": mode}
-            yield one("pad", shape, o.pad, args=args, dtypes=(*ALL_FLOATS, "int32"), gradient=False)
-            yield one("pad", shape, o.pad, layout="strided", args=args, linear=True)
-        yield one("pad", shape, o.pad, args={"pad": pads, "value": 1.5})
+            yield one("pad", shape, w.pad, args=args, dtypes=(*ALL_FLOATS, "int32"), gradient=False)
+            yield one("pad", shape, w.pad, layout="strided", args=args, linear=True)
+        yield one("pad", shape, w.pad, args={"pad": pads, "value": 1.5})
     yield one(
-        "pad", (2, 3, 4, 5, 6), o.pad, "normal", "last", args={"pad": (1, 0, 0, 2, 1, 1), "mode": "replicate"}
+        "pad", (2, 3, 4, 5, 6), w.pad, "normal", "last", args={"pad": (1, 0, 0, 2, 1, 1), "mode": "replicate"}
     )
     for kernel, size in (((3,), (9,)), ((2, 3), (6, 7)), ((2, 2, 3), (4, 5, 6))):
         for extra in ({}, {"stride": 2, "padding": 1}, {"dilation": 2, "padding": 2}):
             args = {"kernel_size": kernel, **extra}
-            yield one("unfold", (2, 3, *size), o.unfold, args=args, linear=True, dtypes=ALL_FLOATS)
-            blocks = o.unfold(np.zeros((1, 1, *size)), **args).shape[-1]
+            yield one("unfold", (2, 3, *size), w.unfold, args=args, linear=True, dtypes=ALL_FLOATS)
+            blocks = w.unfold(np.zeros((1, 1, *size)), **args).shape[-1]
             shape, args = (2, 3 * math.prod(kernel), blocks), {"output_size": size, **args}
-            yield one("fold", shape, o.fold, args=args, linear=True, dtypes=ALL_FLOATS)
+            yield one("fold", shape, w.fold, args=args, linear=True, dtypes=ALL_FLOATS)
 
 
 def _convolutions():
@@ -358,15 +240,15 @@ def _convolutions():
         arrays = {"input": Array((2, 4, *size)), "weight": Array((6, 2, *(3,) * rank)), "bias": Array((6,))}
         for extra in ({"stride": 2, "padding": 1}, {"dilation": 2, "padding": 2}):
             args = {"groups": 2, **extra}
-            yield Case(f"conv{rank}d", arrays, o.conv, args, ALL_FLOATS, terms=64)
+            yield Case(f"conv{rank}d", arrays, w.conv, args, ALL_FLOATS, terms=64)
         arrays = {"input": Array((2, 3, *size), layout="last"), "weight": Array((4, 3, *(3,) * rank))}
         for mode in ("reflect", "replicate", "circular"):
             args = {"padding": 1, "padding_mode": mode}
-            yield Case(f"conv{rank}d", arrays, o.conv, args, terms=128)
+            yield Case(f"conv{rank}d", arrays, w.conv, args, terms=128)
         arrays = {"input": Array((2, 4, *size)), "weight": Array((4, 1, *(3,) * rank)), "bias": Array((4,))}
-        yield Case(f"conv{rank}d", arrays, o.conv, {"groups": 4, "padding": 1}, ALL_FLOATS, terms=32)
+        yield Case(f"conv{rank}d", arrays, w.conv, {"groups": 4, "padding": 1}, ALL_FLOATS, terms=32)
     arrays = {"input": Array((7, 2, 4)), "weight": Array((3, 4, 5)), "bias": Array((5,))}
-    yield Case("conv_tbc", arrays, o.conv_tbc, {"pad": 1}, ALL_FLOATS, terms=32)
+    yield Case("conv_tbc", arrays, w.conv_tbc, {"pad": 1}, ALL_FLOATS, terms=32)
 
 
 def _pooling():
@@ -382,43 +264,43 @@ def _pooling():
         for lead in ((2, 3), (4,)):
             for args in settings if lead == (2, 3) else settings[:3]:
                 shape = (*lead, *size)
-                yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args)
-                yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=args, linear=True)
+                yield one(f"max_pool{rank}d", shape, w.max_pool(rank), args=args)
+                yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=args, linear=True)
                 excluded = {**args, "count_include_pad": False}
-                yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=excluded, linear=True)
+                yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=excluded, linear=True)
         shape = (2, 3, *size)
         for args in (
             {"kernel_size": 3, "dilation": 2, "padding": 1},
             {"kernel_size": 2, "dilation": 3, "stride": 1},
         ):
-            yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args)
+            yield one(f"max_pool{rank}d", shape, w.max_pool(rank), args=args)
         args = {"kernel_size": 3, "stride": 2, "padding": 1, "return_indices": True}
-        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args, dtypes=ALL_FLOATS)
-        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), args=args, dtypes=("int32",), gradient=False)
-        yield one(f"max_pool{rank}d", shape, o.max_pool(rank), layout="last", args=args)
+        yield one(f"max_pool{rank}d", shape, w.max_pool(rank), args=args, dtypes=ALL_FLOATS)
+        yield one(f"max_pool{rank}d", shape, w.max_pool(rank), args=args, dtypes=("int32",), gradient=False)
+        yield one(f"max_pool{rank}d", shape, w.max_pool(rank), layout="last", args=args)
         yield one(
-            f"avg_pool{rank}d", shape, o.avg_pool(rank), layout="last", args={"kernel_size": 3}, linear=True
+            f"avg_pool{rank}d", shape, w.avg_pool(rank), layout="last", args={"kernel_size": 3}, linear=True
         )
         if rank > 1:
             args = {"kernel_size": 3, "stride": 2, "padding": 1, "divisor_override": 5}
-            yield one(f"avg_pool{rank}d", shape, o.avg_pool(rank), args=args, linear=True, dtypes=ALL_FLOATS)
+            yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=args, linear=True, dtypes=ALL_FLOATS)
         for outputs in (1, 3, 5):
             for kind in ("avg", "max"):
-                oracle, args = o.adaptive(rank, kind), {"output_size": outputs}
+                oracle, args = w.adaptive(rank, kind), {"output_size": outputs}
                 yield one(
                     f"adaptive_{kind}_pool{rank}d", shape, oracle, args=args, linear=kind == "avg", terms=32
                 )
         args = {"output_size": 4, "return_indices": True}
-        yield one(f"adaptive_max_pool{rank}d", shape[1:], o.adaptive(rank, "max"), args=args)
+        yield one(f"adaptive_max_pool{rank}d", shape[1:], w.adaptive(rank, "max"), args=args)
     args = {"kernel_size": (3, 2), "stride": (1, 2), "padding": (1, 0)}
-    yield one("max_pool2d", (2, 3, 6, 7), o.max_pool(2), args=args)
-    yield one("avg_pool2d", (2, 3, 6, 7), o.avg_pool(2), args=args, linear=True)
+    yield one("max_pool2d", (2, 3, 6, 7), w.max_pool(2), args=args)
+    yield one("avg_pool2d", (2, 3, 6, 7), w.avg_pool(2), args=args, linear=True)
     for kind in ("avg", "max"):
         args = {"output_size": (None, 3)}
         yield one(
-            f"adaptive_{kind}_pool2d", (2, 3, 6, 7), o.adaptive(2, kind), args=args, linear=kind == "avg"
+            f"adaptive_{kind}_pool2d", (2, 3, 6, 7), w.adaptive(2, kind), args=args, linear=kind == "avg"
         )
-    yield one("max_pool2d", (0, 3, 6, 7), o.max_pool(2), args={"kernel_size": 2})
+    yield one("max_pool2d", (0, 3, 6, 7), w.max_pool(2), args={"kernel_size": 2})
 
 
 def _interpolation():
@@ -568,11 +450,3 @@ CASES = [
     *_matrices(),
     *_losses(),
 ]
-
-
-def tolerance(case, dtype, scale):
-    """How far a result of about `scale` may be from the oracle's: `terms` roundings, one more if stored "
-    "narrow."""
-    working = np.finfo(np.float32 if dtype == np.float16 else dtype).eps
-    narrow = np.finfo(np.float16).eps if dtype == np.float16 else 0.0
-    return (working * (4 + 2 * case.terms) + narrow * (2 + math.sqrt(case.terms) / 4)) * max(scale, 1.0)

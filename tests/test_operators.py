@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import rsconv
-from op_cases import CASES, tolerance
+from op_case import tolerance
+from op_cases import CASES
 from rsconv import functional as F
 from rsconv import functions
 from tape import Tape
