@@ -337,6 +337,23 @@ def test_broadcasting_and_strides():
             np.testing.assert_array_equal(cpu.elementwise("sub", [y, x]), np.asarray(y, np.float32) - x)
 
 
+def test_rows_that_repeat_a_number():
+    rng = np.random.default_rng(4)
+    for columns in (511, 512, 1024, 1025, 5000):
+        x = rng.standard_normal((3, 5, columns)).astype(np.float32)
+        channel = np.float32([0.0, -0.0, np.nan, 2.0, 2.0])[:, None]
+        got = cpu.elementwise("mul", [x, channel])
+        np.testing.assert_array_equal(got, x * channel)
+        np.testing.assert_array_equal(np.signbit(got[:, :2]), np.signbit((x * channel)[:, :2]))
+
+
+def test_large_results_are_stored_past_the_caches():
+    x = np.random.default_rng(5).standard_normal((5, 1000, 1111)).astype(np.float32)
+    shift = np.arange(1111, dtype=np.float32)
+    np.testing.assert_array_equal(cpu.elementwise("add", [x, shift]), x + shift)
+    np.testing.assert_array_equal(cpu.elementwise("neg", [x[:, ::-1]]), -x[:, ::-1])
+
+
 def test_results_lie_in_memory_as_the_first_full_operand():
     x = np.zeros((2, 4, 5, 3), np.float32).transpose(0, 3, 1, 2)
     assert cpu.elementwise("relu", [x]).strides == x.strides

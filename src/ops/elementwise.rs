@@ -9,14 +9,17 @@ use crate::error::{Error, Result};
 use crate::expr::Computed;
 use crate::expr::cpu::{Kernel, MAX_ARITY, Run};
 use crate::expr::table::{Gives, Op};
-use crate::simd::Isa;
+use crate::simd::{Isa, stream};
 use crate::threads::{self, Interrupt};
 use crate::view::Output;
+use std::ops::Range;
 
 /// Elements of a block.
 const BLOCK: usize = 1024;
-/// Elements of a task: some ten microseconds.
-const TASK: usize = 32 * BLOCK;
+/// Blocks of a task: some ten microseconds.
+const TASK: usize = 32;
+/// Bytes of a result from which on it is stored past the caches.
+const STREAMED: usize = 16 << 20;
 
 /// An operand; views have strides for every axis of the output.
 pub enum Operand<'a, E> {
@@ -81,29 +84,30 @@ where
     let total: usize = shape.iter().product();
     let (dims, sources) = plan(shape, operands);
     let isa = Isa::current()?;
-    let job = Job { dims: &dims, sources: &sources, params: &params };
-    let tasks = total.div_ceil(TASK);
-    let range = |task: usize| (task * TASK, total.min((task + 1) * TASK));
+    let job = Job { blocks: Blocks::new(&dims, &sources), dims: &dims, sources: &sources, params: &params };
+    let tasks = job.blocks.count.div_ceil(TASK);
+    let range = |task: usize| task * TASK..job.blocks.count.min((task + 1) * TASK);
+    let streamed = total * size_of::<E>() >= STREAMED;
     match (kernel, target) {
         (Kernel::Value(kernel), Target::Elements(out)) => {
             assert_eq!(out.len(), total, "the output has the shape's size");
             let out = Output::new(out);
             let direct = out.as_accumulator();
-            threads::run(tasks, threads, interrupt, &|task| {
-                let (from, to) = range(task);
-                match &direct {
-                    Some(out) => job.run(from, to, |at, x| {
-                        let out = out.run(at, x[0].len());
-                        kernel(Run { isa, x, params: job.params, out });
-                    }),
-                    None => {
-                        let mut sums = [E::Acc::default(); BLOCK];
-                        job.run(from, to, |at, x| {
-                            let n = x[0].len();
-                            kernel(Run { isa, x, params: job.params, out: &mut sums[..n] });
-                            E::narrow_row(&sums[..n], out.run(at, n));
-                        });
-                    }
+            threads::run(tasks, threads, interrupt, &|task| match &direct {
+                Some(out) if !streamed => job.run(range(task), |at, x| {
+                    let out = out.run(at, x[0].len());
+                    kernel(Run { isa, x, params: job.params, out });
+                }),
+                direct => {
+                    let mut sums = [E::Acc::default(); BLOCK];
+                    job.run(range(task), |at, x| {
+                        let n = x[0].len();
+                        kernel(Run { isa, x, params: job.params, out: &mut sums[..n] });
+                        match direct {
+                            Some(out) => stream(isa, &sums[..n], out.run(at, n)),
+                            None => E::narrow_row(&sums[..n], out.run(at, n)),
+                        }
+                    });
                 }
             })
         }
@@ -111,8 +115,7 @@ where
             assert_eq!(out.len(), total, "the output has the shape's size");
             let out = Output::new(out);
             threads::run(tasks, threads, interrupt, &|task| {
-                let (from, to) = range(task);
-                job.run(from, to, |at, x| {
+                job.run(range(task), |at, x| {
                     kernel(Run { isa, x, params: job.params, out: out.run(at, x[0].len()) });
                 });
             })
@@ -168,8 +171,38 @@ where
     (dims, sources)
 }
 
+/// How the output is cut: into rows, and these into blocks of about the same length.
+struct Blocks {
+    /// Elements of a row.
+    row: usize,
+    /// Blocks of a row.
+    each: usize,
+    /// Elements of a block but for the last one of a row.
+    len: usize,
+    count: usize,
+}
+
+impl Blocks {
+    /// Rows end where an operand goes on to another number that it repeats along the last axis.
+    fn new<E: Element>(dims: &[usize], sources: &[Source<'_, E>]) -> Blocks {
+        let total: usize = dims.iter().product();
+        let last = dims[dims.len() - 1];
+        let repeats = |source: &Source<'_, E>| matches!(source, Source::Elements(_, strides) if strides.last() == Some(&0));
+        let row = if last >= BLOCK / 2 && sources.iter().any(repeats) { last } else { total };
+        let each = row.div_ceil(BLOCK).max(1);
+        Blocks { row, each, len: row.div_ceil(each), count: if total == 0 { 0 } else { total / row * each } }
+    }
+
+    /// First element and length of a block.
+    fn place(&self, block: usize) -> (usize, usize) {
+        let within = block % self.each * self.len;
+        (block / self.each * self.row + within, self.len.min(self.row - within))
+    }
+}
+
 /// What the tasks of a call have in common.
 struct Job<'a, E: Element> {
+    blocks: Blocks,
     dims: &'a [usize],
     sources: &'a [Source<'a, E>],
     params: &'a [E::Acc],
@@ -179,22 +212,42 @@ impl<E: Element> Job<'_, E>
 where
     E::Acc: Computed,
 {
-    /// Calls `f(at, operands)` for the blocks of the places `from..to`.
-    fn run(&self, from: usize, to: usize, mut f: impl FnMut(usize, &[&[E::Acc]])) {
+    /// Calls `f(at, operands)` for some blocks.
+    fn run(&self, blocks: Range<usize>, mut f: impl FnMut(usize, &[&[E::Acc]])) {
         let mut scratch = [[E::Acc::default(); BLOCK]; MAX_ARITY];
+        // What fills the block of an operand that repeats one number along rows.
+        let mut filled: [Option<E::Acc>; MAX_ARITY] = [None; MAX_ARITY];
         for (block, source) in scratch.iter_mut().zip(self.sources) {
             if let Source::Constant(value) = source {
                 block.fill(*value);
             }
         }
-        for at in (from..to).step_by(BLOCK) {
-            let n = BLOCK.min(to - at);
+        for (at, n) in blocks.map(|block| self.blocks.place(block)) {
             let mut x: [&[E::Acc]; MAX_ARITY] = [&[]; MAX_ARITY];
-            for ((x, block), source) in x.iter_mut().zip(&mut scratch).zip(self.sources) {
+            for (((x, block), filled), source) in
+                x.iter_mut().zip(&mut scratch).zip(&mut filled).zip(self.sources)
+            {
                 *x = match source {
+                    Source::Elements(view, strides)
+                        if strides.last() == Some(&0)
+                            && at % self.dims[strides.len() - 1] + n <= self.dims[strides.len() - 1] =>
+                    {
+                        let mut from = 0;
+                        runs(self.dims, strides, at, n, |_, offset, _| from = view.position(offset));
+                        let value = view.data[from].widen();
+                        // Zeros of both signs are not the same.
+                        if !filled.is_some_and(|old| bytemuck::bytes_of(&old) == bytemuck::bytes_of(&value)) {
+                            block.fill(value);
+                            *filled = Some(value);
+                        }
+                        &block[..n]
+                    }
                     Source::Same(data) => &data[at..at + n],
                     Source::Constant(_) => &block[..n],
-                    Source::Elements(view, strides) => bring(view, self.dims, strides, at, &mut block[..n]),
+                    Source::Elements(view, strides) => {
+                        *filled = None;
+                        bring(view, self.dims, strides, at, &mut block[..n])
+                    }
                     Source::Bools(view, strides) => {
                         bring_bools::<E>(view, self.dims, strides, at, &mut block[..n]);
                         &block[..n]

@@ -23,7 +23,7 @@ pub(crate) const PIECE: usize = 2048;
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 32;
 /// Columns of a tile.
-pub(crate) const COLUMNS: usize = 256;
+pub(crate) const COLUMNS: usize = 512;
 /// Elements of a part, and the fewest of a task.
 const PART: usize = 1 << 16;
 /// The shortest rows worth a piece of their own.
@@ -355,7 +355,7 @@ where
         let (size, step) = (reduced.dims[last], reduced.strides[last]);
         let direct = as_accumulators(self.view.data)
             .filter(|_| columns.stride == 1 && step >= 0 && (step as usize >= width || size == 1));
-        let mut scratch = [E::Acc::default(); ROWS * COLUMNS];
+        let mut scratch = vec![E::Acc::default(); if direct.is_some() { 0 } else { ROWS * COLUMNS }];
         // A tile's rows in scratch lie as far apart as the tile is wide.
         let mut tile = |offset: isize, rows: usize, n: usize| {
             let begin = self.view.position(offset);

@@ -14,6 +14,7 @@ mod body;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 mod portable;
+mod stream;
 
 use std::sync::OnceLock;
 
@@ -22,6 +23,7 @@ use crate::knobs;
 
 pub(crate) use body::Body;
 pub(crate) use portable::{Lanes4, Scalar};
+pub(crate) use stream::stream;
 
 /// A floating-point type that kernels compute in.
 pub trait Float:
