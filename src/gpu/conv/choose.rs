@@ -34,6 +34,8 @@ pub(super) fn tiles(class: &str, gather: Gather) -> &'static [Tile] {
         ("apple" | "intel", Gather::Stem) => &[LIGHT],
         (_, Gather::Stem) => &[TRANSPOSED, LIGHT],
         ("apple" | "intel", _) => &[LIGHT, SMALL],
+        // As many waves as the square tile cannot have, and no spills.
+        ("amd", _) => &[LARGE, LIGHT, SMALL],
         _ => &[LARGE, SQUARE, LIGHT, SMALL],
     }
 }

@@ -51,7 +51,7 @@ fn known_layers_get_their_kernels() {
         ((8, 32, 112, 32, 9, 1, 4, 32), "conv_depthwise_any_4x1_f32_rank2_vec4"),
         ((8, 64, 56, 3, 3, 1, 1, 1), "conv_direct_vec4_f32_scalar"),
         ((8, 128, 28, 128, 3, 1, 1, 32), "conv_direct_vec4_f32_vec4"),
-        ((8, 30, 28, 60, 3, 1, 1, 2), "conv_64x64_8x8_db8_tap_f32_rank2_scalar"),
+        ((8, 30, 28, 60, 3, 1, 1, 2), "conv_64x64_4x8_db8_tap_f32_rank2_scalar"),
     ];
     for (layer, kernel) in table {
         assert_eq!(planned(layer, false, &AMD).kernel, *kernel, "{layer:?}");
