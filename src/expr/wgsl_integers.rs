@@ -57,8 +57,9 @@ fn integer(name: &str) -> Option<&'static str> {
         "sub" => "a - b",
         "mul" => "a * b",
         // `/` and `%` round towards zero.
-        "floor_divide" => "a / b - select(0, 1, a % b != 0 && (a < 0) != (b < 0))",
-        "remainder" => "a % b + select(0, b, a % b != 0 && (a < 0) != (b < 0))",
+        // By products, as OpenGL leaves `%` of negative numbers open.
+        "floor_divide" => "a / b - select(0, 1, a - a / b * b != 0 && (a < 0) != (b < 0))",
+        "remainder" => "a - a / b * b + select(0, b, a - a / b * b != 0 && (a < 0) != (b < 0))",
         "maximum" => "max(a, b)",
         "minimum" => "min(a, b)",
         "eq" => "a == b",
