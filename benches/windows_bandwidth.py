@@ -8,6 +8,7 @@ GB/s of each one's fastest round: on a machine that does other things too, the m
 """
 
 import argparse
+import itertools
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,7 @@ def compare(operator, dtype, threads, options):
     traffic = x.nbytes + operator(x).nbytes
     source = np.ones(traffic // 2, np.uint8)
     cuts = [traffic // 2 * i // options.threads for i in range(options.threads + 1)]
-    parts = [slice(*pair) for pair in zip(cuts, cuts[1:], strict=False)]
+    parts = [slice(*pair) for pair in itertools.pairwise(cuts)]
 
     def copy(source):
         target = np.empty_like(source)

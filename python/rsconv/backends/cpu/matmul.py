@@ -25,8 +25,10 @@ Array = NDArray[Any]
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """(B, M, K) by (B, K, N) to (B, M, N); float16 is summed in float32. The result may be a transposed view of
-    a new array."""
+    """(B, M, K) by (B, K, N) to (B, M, N); float16 is summed in float32.
+
+    The result may be a transposed view of a new array.
+    """
     if a.dtype.kind != "f" or a.dtype.itemsize > 8:
         return np.asarray(np.matmul(a, b))
     (batch, m, k), n = a.shape, b.shape[2]
