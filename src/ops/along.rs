@@ -141,11 +141,11 @@ impl<'a, T: Weight> Stretch<'a, T> {
         let Periodic { outputs_step, elements_step, .. } = *self.found;
         let taps = |phase: usize| self.table.row(self.outputs.start + phase).len();
         match (outputs_step, elements_step, taps(0)) {
-            (1, 1, 2) => self.single::<2, FUSED>(1, to),
-            (1, 1, 3) => self.single::<3, FUSED>(1, to),
-            (1, 2, 2) => self.single::<2, FUSED>(2, to),
-            (1, 2, 3) => self.single::<3, FUSED>(2, to),
-            (1, 2, 4) => self.single::<4, FUSED>(2, to),
+            (1, 1, 2) => self.single::<1, 2, FUSED>(to),
+            (1, 1, 3) => self.single::<1, 3, FUSED>(to),
+            (1, 2, 2) => self.single::<2, 2, FUSED>(to),
+            (1, 2, 3) => self.single::<2, 3, FUSED>(to),
+            (1, 2, 4) => self.single::<2, 4, FUSED>(to),
             (2, 1, 1) if taps(1) == 1 => self.pairs::<1, FUSED>(to),
             (2, 1, 2) if taps(1) == 2 => self.pairs::<2, FUSED>(to),
             (2, 1, 4) if taps(1) == 4 => self.pairs::<4, FUSED>(to),
@@ -159,23 +159,25 @@ impl<'a, T: Weight> Stretch<'a, T> {
 
     /// For each tap of a phase, the elements from its first on, and its weight.
     #[inline(always)]
-    fn taps<const TAPS: usize>(&self, phase: usize, count: usize) -> ([&'a [T]; TAPS], [T; TAPS]) {
+    fn taps<const TAPS: usize>(&self, phase: usize) -> ([&'a [T]; TAPS], [T; TAPS]) {
         let taps = self.table.row(self.outputs.start + phase);
-        let len = (count - 1) * self.found.elements_step + 1;
-        let row = |tap: usize| &self.row[self.table.indices()[taps.start + tap] as usize..][..len];
+        let row = |tap: usize| &self.row[self.table.indices()[taps.start + tap] as usize..];
         (std::array::from_fn(row), std::array::from_fn(|tap| self.weights[taps.start + tap]))
     }
 
     #[inline(always)]
-    fn single<const TAPS: usize, const FUSED: bool>(&self, step: usize, to: &mut [T]) {
-        let n = to.len();
-        let (rows, weights) = self.taps::<TAPS>(0, n);
-        for i in 0..n {
-            let mut sum = weights[0] * rows[0][i * step];
+    fn single<const STEP: usize, const TAPS: usize, const FUSED: bool>(&self, to: &mut [T]) {
+        let (elements, weights) = self.taps::<TAPS>(0);
+        // The row may end with an element of the last output.
+        let rows = elements.map(|row| row.as_chunks::<STEP>().0);
+        let n = rows.iter().fold(to.len(), |n, row| n.min(row.len()));
+        let (most, last) = to.split_at_mut(n);
+        combined::<T, TAPS, STEP, false, FUSED>(rows, weights, most);
+        for (i, to) in last.iter_mut().enumerate() {
+            *to = weights[0] * elements[0][(n + i) * STEP];
             for tap in 1..TAPS {
-                sum = weights[tap].multiply_add::<FUSED>(rows[tap][i * step], sum);
+                *to = weights[tap].multiply_add::<FUSED>(elements[tap][(n + i) * STEP], *to);
             }
-            to[i] = sum;
         }
     }
 
@@ -184,8 +186,16 @@ impl<'a, T: Weight> Stretch<'a, T> {
     fn pairs<const TAPS: usize, const FUSED: bool>(&self, to: &mut [T]) {
         let to = to.as_chunks_mut::<2>().0;
         let n = to.len();
-        let (even, even_weights) = self.taps::<TAPS>(0, n);
-        let (odd, odd_weights) = self.taps::<TAPS>(1, n);
+        let ((even, even_weights), (odd, odd_weights)) = (self.taps::<TAPS>(0), self.taps::<TAPS>(1));
+        let (even, odd) = (even.map(|row| &row[..n]), odd.map(|row| &row[..n]));
+        // Zipped, for what is most common.
+        if let ([a, b], [c, d]) = (&even[..], &odd[..]) {
+            for ((((to, &a), &b), &c), &d) in to.iter_mut().zip(*a).zip(*b).zip(*c).zip(*d) {
+                to[0] = even_weights[1].multiply_add::<FUSED>(b, even_weights[0] * a);
+                to[1] = odd_weights[1].multiply_add::<FUSED>(d, odd_weights[0] * c);
+            }
+            return;
+        }
         for i in 0..n {
             let (mut a, mut b) = (even_weights[0] * even[0][i], odd_weights[0] * odd[0][i]);
             for tap in 1..TAPS {
@@ -231,36 +241,66 @@ pub(super) fn combine<'a, T: Weight, const FUSED: bool>(
     }
     let mut adds = false;
     for (numbers, weights) in numbers.chunks(ROWS).zip(weights.chunks(ROWS)) {
-        let mut rows = [row(numbers[0]); ROWS];
-        for (row_at, &number) in rows[1..].iter_mut().zip(&numbers[1..]) {
-            *row_at = row(number);
-        }
         match numbers.len() {
-            1 => combined::<T, 1, FUSED>(&rows, weights, to, adds),
-            2 => combined::<T, 2, FUSED>(&rows, weights, to, adds),
-            3 => combined::<T, 3, FUSED>(&rows, weights, to, adds),
-            _ => combined::<T, 4, FUSED>(&rows, weights, to, adds),
+            1 => some_rows::<T, 1, FUSED>(&row, numbers, weights, to, adds),
+            2 => some_rows::<T, 2, FUSED>(&row, numbers, weights, to, adds),
+            3 => some_rows::<T, 3, FUSED>(&row, numbers, weights, to, adds),
+            _ => some_rows::<T, 4, FUSED>(&row, numbers, weights, to, adds),
         }
         adds = true;
     }
 }
 
 #[inline(always)]
-fn combined<T: Weight, const N: usize, const FUSED: bool>(
-    rows: &[&[T]; ROWS],
+fn some_rows<'a, T: Weight, const N: usize, const FUSED: bool>(
+    row: impl Fn(u32) -> &'a [T],
+    numbers: &[u32],
     weights: &[T],
     to: &mut [T],
     adds: bool,
 ) {
-    let n = to.len();
-    let rows: [&[T]; N] = std::array::from_fn(|row| &rows[row][..n]);
-    let weights: [T; N] = std::array::from_fn(|row| weights[row]);
-    for i in 0..n {
-        let mut sum =
-            if adds { weights[0].multiply_add::<FUSED>(rows[0][i], to[i]) } else { weights[0] * rows[0][i] };
-        for row in 1..N {
-            sum = weights[row].multiply_add::<FUSED>(rows[row][i], sum);
+    let rows = std::array::from_fn(|i| row(numbers[i]).as_chunks::<1>().0);
+    let weights = std::array::from_fn(|i| weights[i]);
+    if adds {
+        combined::<T, N, 1, true, FUSED>(rows, weights, to);
+    } else {
+        combined::<T, N, 1, false, FUSED>(rows, weights, to);
+    }
+}
+
+/// Weighted sums of the first elements of chunks, added to `to` if it `ADDS`. Loops over zipped slices have
+/// no checks that keep them from being vectors.
+#[inline(always)]
+fn combined<T: Weight, const N: usize, const STEP: usize, const ADDS: bool, const FUSED: bool>(
+    rows: [&[[T; STEP]]; N],
+    w: [T; N],
+    to: &mut [T],
+) {
+    let first = |a: [T; STEP], to: T| if ADDS { w[0].multiply_add::<FUSED>(a[0], to) } else { w[0] * a[0] };
+    match rows[..] {
+        [a] => {
+            for (to, &a) in to.iter_mut().zip(a) {
+                *to = first(a, *to);
+            }
         }
-        to[i] = sum;
+        [a, b] => {
+            for ((to, &a), b) in to.iter_mut().zip(a).zip(b) {
+                *to = w[1].multiply_add::<FUSED>(b[0], first(a, *to));
+            }
+        }
+        [a, b, c] => {
+            for (((to, &a), b), c) in to.iter_mut().zip(a).zip(b).zip(c) {
+                let sum = w[1].multiply_add::<FUSED>(b[0], first(a, *to));
+                *to = w[2].multiply_add::<FUSED>(c[0], sum);
+            }
+        }
+        [a, b, c, d] => {
+            for ((((to, &a), b), c), d) in to.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                let sum = w[1].multiply_add::<FUSED>(b[0], first(a, *to));
+                let sum = w[2].multiply_add::<FUSED>(c[0], sum);
+                *to = w[3].multiply_add::<FUSED>(d[0], sum);
+            }
+        }
+        _ => unreachable!("at most {ROWS} rows are added up at once"),
     }
 }

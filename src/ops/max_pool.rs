@@ -124,7 +124,8 @@ impl<T: Pooled> Job<'_, T> {
         let inside = first..(end.max(0) as usize).min(w.size).max(first);
         let low = start.min(0).unsigned_abs().min(len);
         let merged = &mut buffers.merged;
-        merged.resize(len, T::LOWEST);
+        // Whole strides for every output, which spares the loops along the row their checks.
+        merged.resize(len + w.stride, T::LOWEST);
         merged[..low].fill(T::LOWEST);
         merged[low + inside.len()..].fill(T::LOWEST);
         let middle = &mut merged[low..low + inside.len()];
@@ -153,9 +154,14 @@ impl<T: Pooled> Job<'_, T> {
                     *to = T::of(seen.iter().fold(T::LOWEST, |old, &new| larger(new, old)));
                 }
             }
-            (_, 1) => along(merged, w, 1, to),
-            (_, 2) => along(merged, w, 2, to),
-            (_, stride) => along(merged, w, stride, to),
+            (_, 1) => along::<T, 1>(merged, w, to),
+            (_, 2) => along::<T, 2>(merged, w, to),
+            (_, stride) => {
+                for (i, to) in to.iter_mut().enumerate() {
+                    let seen = merged[i * stride..].iter().step_by(w.dilation).take(w.kernel);
+                    *to = T::of(seen.fold(T::LOWEST, |old, &new| larger(new, old)));
+                }
+            }
         }
     }
 
@@ -182,9 +188,13 @@ impl<T: Pooled> Job<'_, T> {
                 let first_tap = (i * h.kernel + j) * w.kernel;
                 let contest = Contest { row, window: w, part: &self.part, first_tap, best, taps };
                 match w.stride {
-                    1 => contest.strided(1),
-                    2 => contest.strided(2),
-                    stride => contest.strided(stride),
+                    1 => contest.run(|row, best, taps, number| challenge::<T, 1>(row, best, taps, number)),
+                    2 => contest.run(|row, best, taps, number| challenge::<T, 2>(row, best, taps, number)),
+                    stride => contest.run(|row, best, taps, number| {
+                        for (i, (best, held)) in best.iter_mut().zip(taps).enumerate() {
+                            duel::<T>(row[i * stride], best, held, number);
+                        }
+                    }),
                 }
             }
         }
@@ -235,20 +245,18 @@ fn merge<T: Pooled, const N: usize>(rows: &[&[T]; ROWS], into: &mut [T::Key], me
     }
 }
 
-/// Regular windows along a row that has an element for every tap.
+/// Regular windows along a row that has `STRIDE` elements for every tap of every output.
 #[inline(always)]
-fn along<T: Pooled>(row: &[T::Key], window: &Window, stride: usize, to: &mut [T]) {
+fn along<T: Pooled, const STRIDE: usize>(row: &[T::Key], window: &Window, to: &mut [T]) {
     match (window.kernel, window.dilation) {
-        (1, _) => few_taps::<T, 1>(row, stride, to),
-        (2, 1) => few_taps::<T, 2>(row, stride, to),
-        (3, 1) => few_taps::<T, 3>(row, stride, to),
+        (2, 1) => few_taps::<T, STRIDE, 2>(row, to),
+        (3, 1) => few_taps::<T, STRIDE, 3>(row, to),
         (kernel, dilation) => {
-            let n = to.len();
-            few_taps::<T, 1>(row, stride, to);
+            few_taps::<T, STRIDE, 1>(row, to);
             for tap in 1..kernel {
-                let row = &row[tap * dilation..][..(n - 1) * stride + 1];
-                for i in 0..n {
-                    to[i] = T::of(larger(row[i * stride], to[i].key()));
+                let row = &row[tap * dilation..].as_chunks::<STRIDE>().0[..to.len()];
+                for (to, element) in to.iter_mut().zip(row) {
+                    *to = T::of(larger(element[0], to.key()));
                 }
             }
         }
@@ -256,13 +264,14 @@ fn along<T: Pooled>(row: &[T::Key], window: &Window, stride: usize, to: &mut [T]
 }
 
 #[inline(always)]
-fn few_taps<T: Pooled, const TAPS: usize>(row: &[T::Key], stride: usize, to: &mut [T]) {
+fn few_taps<T: Pooled, const STRIDE: usize, const TAPS: usize>(row: &[T::Key], to: &mut [T]) {
     let n = to.len();
-    let rows: [&[T::Key]; TAPS] = std::array::from_fn(|tap| &row[tap..][..(n - 1) * stride + 1]);
+    let rows: [&[[T::Key; STRIDE]]; TAPS] =
+        std::array::from_fn(|tap| &row[tap..].as_chunks::<STRIDE>().0[..n]);
     for i in 0..n {
-        let mut best = rows[0][i * stride];
+        let mut best = rows[0][i][0];
         for tap in 1..TAPS {
-            best = larger(rows[tap][i * stride], best);
+            best = larger(rows[tap][i][0], best);
         }
         to[i] = T::of(best);
     }
@@ -280,25 +289,38 @@ struct Contest<'a, T: Pooled> {
 
 impl<T: Pooled> Contest<'_, T> {
     #[inline(always)]
-    fn strided(self, stride: usize) {
+    fn run(self, challenge: impl Fn(&[T], &mut [T::Key], &mut [i32], i32)) {
         for tap in 0..self.window.kernel {
             let all = self.window.outputs_of(tap);
             let (first, end) = (all.start.max(self.part.start), all.end.min(self.part.end));
-            if first >= end {
-                continue;
-            }
-            let n = end - first;
-            let from = first * stride + tap * self.window.dilation - self.window.low;
-            let row = &self.row[from..][..(n - 1) * stride + 1];
-            let best = &mut self.best[first - self.part.start..][..n];
-            let taps = &mut self.taps[first - self.part.start..][..n];
-            let number = (self.first_tap + tap) as i32;
-            for i in 0..n {
-                let (new, old, held) = (row[i * stride].key(), best[i], taps[i]);
-                let won = wins(new, old) | (held < 0);
-                best[i] = if won { new } else { old };
-                taps[i] = if won { number } else { held };
+            if first < end {
+                let from = first * self.window.stride + tap * self.window.dilation - self.window.low;
+                let outputs = first - self.part.start..end - self.part.start;
+                let (best, taps) = (&mut self.best[outputs.clone()], &mut self.taps[outputs]);
+                challenge(&self.row[from..], best, taps, (self.first_tap + tap) as i32);
             }
         }
     }
+}
+
+/// A tap of each output, `STRIDE` elements apart, against the best so far.
+#[inline(always)]
+fn challenge<T: Pooled, const STRIDE: usize>(row: &[T], best: &mut [T::Key], taps: &mut [i32], number: i32) {
+    let whole = row.as_chunks::<STRIDE>().0;
+    let n = best.len();
+    for ((new, best), held) in whole.iter().zip(&mut *best).zip(&mut *taps) {
+        duel::<T>(new[0], best, held, number);
+    }
+    // The row may end with the last output's element.
+    if whole.len() < n {
+        duel::<T>(row[(n - 1) * STRIDE], &mut best[n - 1], &mut taps[n - 1], number);
+    }
+}
+
+#[inline(always)]
+fn duel<T: Pooled>(new: T, best: &mut T::Key, held: &mut i32, number: i32) {
+    let new = new.key();
+    let won = wins(new, *best) | (*held < 0);
+    *best = if won { new } else { *best };
+    *held = if won { number } else { *held };
 }
