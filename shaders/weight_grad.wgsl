@@ -5,7 +5,8 @@
 
     BM x BN outputs for each workgroup, PM x PN for each thread in named vec4 accumulators, BK pixels for each stage,
     two buffers, one barrier for each stage. Workgroup arrays are nested so that each access has one dynamic index that
-    no loop changes: the clamps that wgpu inserts then stand outside of the loop.
+    no loop changes: the clamps that wgpu inserts then stand outside of the loop. Loads of padding and of pixels past
+    the end go anywhere in the buffer, where wgpu keeps them; what they give is dropped.
     RANK   0: pointwise; 2, 3: spatial dimensions with taps
     VG, VX whether four channels of g, of x, load as one vec4 (else four loads, each with a tap of its own)
     HALF   storage is f16; sums and y are f32
@@ -27,8 +28,8 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
 
 {% macro load_g() -%}
 {% for i in range(NG) %}
-        gk{{ i }} = g_pixel + {{ i * RG }}u < end;
-        { let at = select(p.g_first, g_at + {{ i * RG }}u * p.g_pixel, gk{{ i }});
+        gk{{ i }} = g_pixel < g_end{{ i }};
+        { let at = g_at + {{ i * RG }}u * p.g_pixel;
 {% if VG %}
             gr{{ i }} = vec4<f32>(g[at]);
 {% else %}
@@ -40,20 +41,26 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
 {% macro load_x() -%}
 {% for i in range(NX) %}
 {% if RANK == 0 %}
-        xk{{ i }} = x_pixel + {{ i * RX }}u < end;
-        { let at = select(p.x_first, x_at + {{ i * RX }}u * p.x_w, xk{{ i }});
+        xk{{ i }} = x_pixel < x_end{{ i }};
+        { let at = x_at + {{ i * RX }}u * p.x_w;
 {% if VX %}
             xr{{ i }} = vec4<f32>(x[at]);
 {% else %}
             xr{{ i }} = vec4<f32>(vec4<{{ T }}>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
 {% endif %} }
 {% else %}
-        { let inside = x_pixel + {{ i * RX }}u < end;
-{% for c in range(1 if VX else 4) %}
-            let k{{ c }} = inside & {% if RANK == 3 %}(d{{ i }} + tap_d{{ c }} < p.size_d) & {% endif -%}
-                (h{{ i }} + tap_h{{ c }} < p.size_h) & (w{{ i }} + tap_w{{ c }} < p.size_w);
-            let v{{ c }} = x[select(p.x_first, o{{ i }} + tap{{ c }}, k{{ c }})];
+        { let inside = x_pixel < x_end{{ i }};
+{% if VX %}
+            let k0 = inside & {% if RANK == 3 %}(u32(d{{ i }}) < p.size_d) & {% endif -%}
+                (u32(h{{ i }}) < p.size_h) & (u32(w{{ i }}) < p.size_w);
+            let v0 = x[o{{ i }}];
+{% else %}
+{% for c in range(4) %}
+            let k{{ c }} = inside & {% if RANK == 3 %}(u32(d{{ i }} + tap_d{{ c }}) < p.size_d) & {% endif -%}
+                (u32(h{{ i }} + tap_h{{ c }}) < p.size_h) & (u32(w{{ i }} + tap_w{{ c }}) < p.size_w);
+            let v{{ c }} = x[o{{ i }} + tap{{ c }}];
 {% endfor %}
+{% endif %}
 {% if VX %}
             xk{{ i }} = k0; xr{{ i }} = vec4<f32>(v0);
 {% else %}
@@ -80,16 +87,16 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
 {% else %}
 {% for i in range(NX) %}
         {
-            w{{ i }} += p.step_w; o{{ i }} += p.step_offset;
-            let cw = w{{ i }} >= p.end_w;
-            w{{ i }} = select(w{{ i }}, w{{ i }} - p.end_w, cw); o{{ i }} += select(0u, p.wrap_w, cw);
-            h{{ i }} += p.step_h + select(0u, p.stride_h, cw);
-            let ch = h{{ i }} >= p.end_h;
-            h{{ i }} = select(h{{ i }}, h{{ i }} - p.end_h, ch); o{{ i }} += select(0u, p.wrap_h, ch);
+            w{{ i }} += i32(p.step_w); o{{ i }} += p.step_offset;
+            let cw = w{{ i }} >= end_w;
+            w{{ i }} = select(w{{ i }}, w{{ i }} - i32(p.end_w), cw); o{{ i }} += select(0u, p.wrap_w, cw);
+            h{{ i }} += i32(p.step_h) + select(0, i32(p.stride_h), cw);
+            let ch = h{{ i }} >= end_h;
+            h{{ i }} = select(h{{ i }}, h{{ i }} - i32(p.end_h), ch); o{{ i }} += select(0u, p.wrap_h, ch);
 {% if RANK == 3 %}
-            d{{ i }} += p.step_d + select(0u, p.stride_d, ch);
-            let cd = d{{ i }} >= p.end_d;
-            d{{ i }} = select(d{{ i }}, d{{ i }} - p.end_d, cd); o{{ i }} += select(0u, p.wrap_d, cd);
+            d{{ i }} += i32(p.step_d) + select(0, i32(p.stride_d), ch);
+            let cd = d{{ i }} >= end_d;
+            d{{ i }} = select(d{{ i }}, d{{ i }} - i32(p.end_d), cd); o{{ i }} += select(0u, p.wrap_d, cd);
 {% endif %}
         }
 {% endfor %}
@@ -132,38 +139,51 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
         + min(column, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %}){% if VX %} / 4u{% endif %};
 {% else %}
 {% for c in range(1 if VX else 4) %}
-    var tap{{ c }}: u32; var tap_w{{ c }}: u32; var tap_h{{ c }}: u32;{% if RANK == 3 %} var tap_d{{ c }}: u32;{% endif %}
+    var tap{{ c }}: u32; var tap_w{{ c }}: i32; var tap_h{{ c }}: i32;{% if RANK == 3 %} var tap_d{{ c }}: i32;{% endif +%}
     {
         let at = min(column + {{ c }}u, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %});
         let t = at / p.channels; let channel = at - t * p.channels;
         let u = t / p.kernel_w; let kw = (t - u * p.kernel_w) * p.dilation_w;
 {% if RANK == 3 %}
         let v = u / p.kernel_h; let kh = (u - v * p.kernel_h) * p.dilation_h; let kd = v * p.dilation_d;
-        tap_d{{ c }} = kd - p.low_d;
+        tap_d{{ c }} = i32(kd - p.low_d);
 {% else %}
         let kh = u * p.dilation_h;
 {% endif %}
-        tap_w{{ c }} = kw - p.low_w; tap_h{{ c }} = kh - p.low_h;
-        tap{{ c }} = p.x_first + group * p.x_group + channel{% if VX %} / 4u{% endif %} + tap_w{{ c }} * p.x_w + tap_h{{ c }} * p.x_h
-            {% if RANK == 3 %} + tap_d{{ c }} * p.x_d{% endif %};
+        tap_w{{ c }} = i32(kw - p.low_w); tap_h{{ c }} = i32(kh - p.low_h);
+        tap{{ c }} = p.x_first + group * p.x_group + channel{% if VX %} / 4u{% endif +%}
+            + u32(tap_w{{ c }}) * p.x_w + u32(tap_h{{ c }}) * p.x_h{% if RANK == 3 %} + u32(tap_d{{ c }}) * p.x_d{% endif %};
     }
 {% endfor %}
 {% for i in range(NX) %}
-    var w{{ i }}: u32; var h{{ i }}: u32;{% if RANK == 3 %} var d{{ i }}: u32;{% endif %} var o{{ i }}: u32;
+    var w{{ i }}: i32; var h{{ i }}: i32;{% if RANK == 3 %} var d{{ i }}: i32;{% endif %} var o{{ i }}: u32;
     {
         let at = x_pixel + {{ i * RX }}u;
-        let t = at / p.out_w; w{{ i }} = (at - t * p.out_w) * p.stride_w;
-        let u = t / p.out_h; h{{ i }} = (t - u * p.out_h) * p.stride_h;
-        o{{ i }} = w{{ i }} * p.x_w + h{{ i }} * p.x_h;
+        let t = at / p.out_w; w{{ i }} = i32((at - t * p.out_w) * p.stride_w);
+        let u = t / p.out_h; h{{ i }} = i32((t - u * p.out_h) * p.stride_h);
+        o{{ i }} = u32(w{{ i }}) * p.x_w + u32(h{{ i }}) * p.x_h;
 {% if RANK == 3 %}
-        let n = u / p.out_d; d{{ i }} = (u - n * p.out_d) * p.stride_d;
-        o{{ i }} += d{{ i }} * p.x_d + n * p.x_n;
+        let n = u / p.out_d; d{{ i }} = i32((u - n * p.out_d) * p.stride_d);
+        o{{ i }} += u32(d{{ i }}) * p.x_d + n * p.x_n;
 {% else %}
         o{{ i }} += u * p.x_n;
 {% endif %}
+{% if VX %}
+        // All of this thread's columns have one tap: its place is part of the pixel's.
+        w{{ i }} += tap_w0; h{{ i }} += tap_h0;{% if RANK == 3 %} d{{ i }} += tap_d0;{% endif %} o{{ i }} += tap0;
+{% endif %}
     }
 {% endfor %}
+{% for axis in ["w", "h", "d"] if axis != "d" or RANK == 3 %}
+    let end_{{ axis }} = i32(p.end_{{ axis }}){% if VX %} + tap_{{ axis }}0{% endif %};
+{% endfor %}
 {% endif %}
+{% for i in range(NG) %}
+    let g_end{{ i }} = max(end, {{ i * RG }}u) - {{ i * RG }}u;
+{% endfor %}
+{% for i in range(NX) %}
+    let x_end{{ i }} = max(end, {{ i * RX }}u) - {{ i * RX }}u;
+{% endfor %}
 {% for i in range(NG) %}
     var gr{{ i }}: vec4<f32>; var gk{{ i }}: bool;
 {% endfor %}
