@@ -1,5 +1,6 @@
 //! Plans of convolutions for the GPU backend, as plain tuples.
 
+use super::call;
 use super::errors::to_python;
 use super::geometry::Geometry;
 use crate::conv::Pass;
@@ -32,7 +33,7 @@ pub(super) fn gpu_conv_plan<'py>(
         }
     };
     let target = Target { class: adapter_class, f16, max_binding, max_products, force };
-    let made = plan(core, pass, &target).map_err(|error| to_python(py, error))?;
+    let made = call::run(py, |_| plan(core, pass, &target))?;
     let dict = PyDict::new(py);
     dict.set_item("algorithm", made.algorithm)?;
     dict.set_item("kernel", made.kernel)?;
