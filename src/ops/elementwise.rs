@@ -9,18 +9,17 @@ use crate::error::{Error, Result};
 use crate::expr::Computed;
 use crate::expr::cpu::{Kernel, MAX_ARITY, Run};
 use crate::expr::table::{Gives, Op};
-use crate::simd::{Isa, stream};
+use crate::simd::Isa;
 use crate::threads::{self, Interrupt};
 use crate::view::Output;
 use std::ops::Range;
 
 /// Elements of a block.
 const BLOCK: usize = 1024;
-/// Blocks of a task: some ten microseconds.
-const TASK: usize = 32;
-/// Bytes of a result from which on it is stored past the caches.
-const STREAMED: usize = 16 << 20;
-
+/// Elements of a block if nothing is brought.
+const LONG_BLOCK: usize = 8 * BLOCK;
+/// Elements of a task, about: some ten microseconds.
+const TASK: usize = 64 * BLOCK;
 /// An operand; views have strides for every axis of the output.
 pub enum Operand<'a, E> {
     /// Numbers.
@@ -85,28 +84,25 @@ where
     let (dims, sources) = plan(shape, operands);
     let isa = Isa::current()?;
     let job = Job { blocks: Blocks::new(&dims, &sources), dims: &dims, sources: &sources, params: &params };
-    let tasks = job.blocks.count.div_ceil(TASK);
-    let range = |task: usize| task * TASK..job.blocks.count.min((task + 1) * TASK);
-    let streamed = total * size_of::<E>() >= STREAMED;
+    let each = (TASK / job.blocks.len.max(1)).max(1);
+    let tasks = job.blocks.count.div_ceil(each);
+    let range = |task: usize| task * each..job.blocks.count.min((task + 1) * each);
     match (kernel, target) {
         (Kernel::Value(kernel), Target::Elements(out)) => {
             assert_eq!(out.len(), total, "the output has the shape's size");
             let out = Output::new(out);
             let direct = out.as_accumulator();
             threads::run(tasks, threads, interrupt, &|task| match &direct {
-                Some(out) if !streamed => job.run(range(task), |at, x| {
+                Some(out) => job.run(range(task), |at, x| {
                     let out = out.run(at, x[0].len());
                     kernel(Run { isa, x, params: job.params, out });
                 }),
-                direct => {
+                None => {
                     let mut sums = [E::Acc::default(); BLOCK];
                     job.run(range(task), |at, x| {
                         let n = x[0].len();
                         kernel(Run { isa, x, params: job.params, out: &mut sums[..n] });
-                        match direct {
-                            Some(out) => stream(isa, &sums[..n], out.run(at, n)),
-                            None => E::narrow_row(&sums[..n], out.run(at, n)),
-                        }
+                        E::narrow_row(&sums[..n], out.run(at, n));
                     });
                 }
             })
@@ -189,7 +185,8 @@ impl Blocks {
         let last = dims[dims.len() - 1];
         let repeats = |source: &Source<'_, E>| matches!(source, Source::Elements(_, strides) if strides.last() == Some(&0));
         let row = if last >= BLOCK / 2 && sources.iter().any(repeats) { last } else { total };
-        let each = row.div_ceil(BLOCK).max(1);
+        let direct = sources.iter().all(|source| matches!(source, Source::Same(_)));
+        let each = row.div_ceil(if direct { LONG_BLOCK } else { BLOCK }).max(1);
         Blocks { row, each, len: row.div_ceil(each), count: if total == 0 { 0 } else { total / row * each } }
     }
 
@@ -214,19 +211,26 @@ where
 {
     /// Calls `f(at, operands)` for some blocks.
     fn run(&self, blocks: Range<usize>, mut f: impl FnMut(usize, &[&[E::Acc]])) {
-        let mut scratch = [[E::Acc::default(); BLOCK]; MAX_ARITY];
+        // A block for each operand that does not lie as the output does.
+        let count = self.sources.iter().filter(|source| !matches!(source, Source::Same(_))).count();
+        let mut scratch = vec![[E::Acc::default(); BLOCK]; count];
         // What fills the block of an operand that repeats one number along rows.
         let mut filled: [Option<E::Acc>; MAX_ARITY] = [None; MAX_ARITY];
-        for (block, source) in scratch.iter_mut().zip(self.sources) {
+        let others = self.sources.iter().filter(|source| !matches!(source, Source::Same(_)));
+        for (block, source) in scratch.iter_mut().zip(others) {
             if let Source::Constant(value) = source {
                 block.fill(*value);
             }
         }
         for (at, n) in blocks.map(|block| self.blocks.place(block)) {
             let mut x: [&[E::Acc]; MAX_ARITY] = [&[]; MAX_ARITY];
-            for (((x, block), filled), source) in
-                x.iter_mut().zip(&mut scratch).zip(&mut filled).zip(self.sources)
-            {
+            let mut blocks = scratch.iter_mut();
+            for ((x, filled), source) in x.iter_mut().zip(&mut filled).zip(self.sources) {
+                if let Source::Same(data) = source {
+                    *x = &data[at..at + n];
+                    continue;
+                }
+                let block = blocks.next().expect("one for each operand that is brought");
                 *x = match source {
                     Source::Elements(view, strides)
                         if strides.last() == Some(&0)
@@ -242,7 +246,7 @@ where
                         }
                         &block[..n]
                     }
-                    Source::Same(data) => &data[at..at + n],
+                    Source::Same(_) => unreachable!("it was seen to"),
                     Source::Constant(_) => &block[..n],
                     Source::Elements(view, strides) => {
                         *filled = None;

@@ -14,7 +14,6 @@ mod body;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 mod portable;
-mod stream;
 
 use std::sync::OnceLock;
 
@@ -23,7 +22,6 @@ use crate::knobs;
 
 pub(crate) use body::Body;
 pub(crate) use portable::{Lanes4, Scalar};
-pub(crate) use stream::stream;
 
 /// A floating-point type that kernels compute in.
 pub trait Float:
