@@ -2,9 +2,9 @@
 
     python benches/bandwidth.py [--threads N ...] [--cases REGEX] [--megabytes N] [--rounds N] [--json F]
 
-The yardstick is np.copyto between arrays of the same size, cut among as many threads as the operator has. A copy
-to a new array costs page faults, as every operator's result does. Each round times the copies and then every
-case; the table shows medians over rounds.
+The yardstick is np.copyto between arrays of the same size, cut among as many threads as the operator has.
+A copy to a new array costs page faults, as every operator's result does. Each round times the copies and then
+every case; the table shows medians over rounds.
 """
 
 import argparse
