@@ -266,7 +266,10 @@ def _pooling():
                 shape = (*lead, *size)
                 yield one(f"max_pool{rank}d", shape, w.max_pool(rank), args=args)
                 yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=args, linear=True)
+                whole = {"dtypes": (*WHOLE, "uint8") if lead == (2, 3) else ("int32",), "gradient": False}
+                yield one(f"avg_pool{rank}d", shape, w.whole_avg_pool(rank), args=args, **whole)
                 excluded = {**args, "count_include_pad": False}
+                yield one(f"avg_pool{rank}d", shape, w.whole_avg_pool(rank), args=excluded, **whole)
                 yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=excluded, linear=True)
         shape = (2, 3, *size)
         for args in (
@@ -284,6 +287,9 @@ def _pooling():
         if rank > 1:
             args = {"kernel_size": 3, "stride": 2, "padding": 1, "divisor_override": 5}
             yield one(f"avg_pool{rank}d", shape, w.avg_pool(rank), args=args, linear=True, dtypes=ALL_FLOATS)
+            yield one(
+                f"avg_pool{rank}d", shape, w.whole_avg_pool(rank), args=args, dtypes=WHOLE, gradient=False
+            )
         for outputs in (1, 3, 5):
             for kind in ("avg", "max"):
                 oracle, args = w.adaptive(rank, kind), {"output_size": outputs}

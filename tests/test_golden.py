@@ -112,8 +112,8 @@ def test_float16_within_bounds(case, device):
     terms = terms_of(case, inputs, grad_output)
     near(results[0].cpu().numpy(), outputs[0], terms)
     if len(results) > 1 and not np.array_equal(results[1].cpu().numpy(), outputs[1]):
-        # Rounding made two elements of a window equal, of which the first is the largest; with it the gradient
-        # goes elsewhere.
+        # Rounding made two elements of a window equal, of which the first counts as the largest; the gradient
+        # goes there.
         assert case["id"] == "max_pool2d/6"
         return
     upstream = rsconv.from_numpy(grad_output.astype(np.float16)).to(device)

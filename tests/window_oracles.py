@@ -101,6 +101,12 @@ def avg_pool(rank):
     return pool
 
 
+def whole_avg_pool(rank):
+    """Of whole numbers: small ones, so that float64 quotients round as exact ones do."""
+    pool = avg_pool(rank)
+    return lambda input, **args: np.trunc(pool(input.astype(np.float64), **args)).astype(input.dtype)
+
+
 def adaptive(rank, kind):
     def pool(input, output_size, return_indices=False):
         sizes = input.shape[-rank:]

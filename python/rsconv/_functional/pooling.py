@@ -9,14 +9,19 @@ All raise ShapeError for an input of the wrong rank or one that leaves no output
 out of range.
 """
 
+import functools
 import math
 from typing import Any
+
+import numpy as np
 
 from ..backends import Array, Windows
 from ..backends.taps import average_taps
 from ..backends.windows import adaptive_window, pool_window
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
+from .elementwise import div
 from .recorder import recording
 from .recording import node
 from .sizes import check_rank, each
@@ -84,11 +89,12 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Result:
-    """The mean of each window of `input` (N, C, L) or (C, L) of a floating-point dtype.
+    """The mean of each window of `input` (N, C, L) or (C, L) of a real dtype.
 
     Padding holds zeros, which count as elements unless `count_include_pad` is false; what `ceil_mode` adds
-    beyond the padding never counts. Behaviour of PyTorch's avg_pool1d. Sizes and errors: see
-    `rsconv._functional.pooling`; DtypeError for whole and complex numbers.
+    beyond the padding never counts. Means of whole numbers are rounded towards zero; their sums are int64
+    (int32 on a GPU). Behaviour of PyTorch's avg_pool1d. Sizes and errors: see `rsconv._functional.pooling`;
+    DtypeError for bools and complex numbers.
 
     >>> avg_pool1d([[1.0, 3.0, 2.0, 6.0]], 2)
     array([[2., 4.]])
@@ -254,13 +260,43 @@ def _avg_pool(
     name = f"avg_pool{rank}d"
     if divisor == 0:
         raise ArgumentError(f"divisor must be not zero, but got divisor_override={divisor}")
-    _check_floating(name, call.arrays[0])
+    _check_real(name, call.arrays[0])
     windows = regular(name, call.arrays[0].shape, rank, kernel, stride, padding, 1, ceil)
+    if call.arrays[0].dtype.kind != "f":
+        return call.result(_whole_means(call, windows, count_pad, divisor))
     if divisor is None:
         taps = [average_taps(window, None, count_pad) for window in windows]
     else:
         taps = [average_taps(window, divisor=1 if axis else divisor) for axis, window in enumerate(windows)]
     return resample(call, input, taps)
+
+
+def _whole_means(call: Operands, windows: Windows, count_pad: bool, divisor: Any) -> Array:
+    """Means of whole numbers, rounded towards zero: every step is exact."""
+    backend, (x,) = call.backend, call.arrays
+    rank = len(windows)
+    wide = x.dtype if x.dtype == np.uint64 else backend.index_dtype
+    sums = x if x.dtype == wide else backend.copy(x, wide)
+    counts = np.ones((1,) * rank, wide)
+    for axis, window in enumerate(windows, start=x.ndim - rank):
+        reach = (window.outputs - 1) * window.stride + 1
+        pads = [(0, 0)] * x.ndim
+        # A negative pad crops what no window sees.
+        pads[axis] = (window.low, reach + window.kernel - 1 - window.size - window.low)
+        padded = backend.pad(sums, tuple(pads), "constant")
+        index = [slice(None)] * x.ndim
+        parts = []
+        for tap in range(window.kernel):
+            index[axis] = slice(tap, tap + reach, window.stride)
+            parts.append(backend.slice(padded, tuple(index)))
+        sums = functools.reduce(lambda a, b: backend.elementwise("add", (a, b)), parts)
+        first = np.arange(window.outputs) * window.stride - window.low
+        last = np.minimum(first + window.kernel, window.size + (window.low if count_pad else 0))
+        inside = last - (first if count_pad else np.maximum(first, 0))
+        counts = counts * np.maximum(inside, 1).astype(wide).reshape(-1, *(1,) * (x.ndim - 1 - axis))
+    by = backend.upload(counts if divisor is None else np.full((1,) * rank, divisor, wide))
+    means = div(Tensor._new(sums), Tensor._new(by), rounding_mode="trunc")._array
+    return means if x.dtype == wide else backend.copy(means, x.dtype)
 
 
 def _adaptive_avg_pool(rank: int, input: ArrayLike, output_size: Any) -> Result:
