@@ -1,0 +1,153 @@
+"""Every operator on the GPU: the same bits in every run, the CPU's gradients, one build for all shapes."""
+
+import numpy as np
+import pytest
+import rsconv
+from op_case import tolerance
+from op_cases import CASES
+from rsconv import functional as F
+from rsconv import functions
+from rsconv.backends import Geometry
+from rsconv.backends.gpu import conv as gpu_conv
+from rsconv.tensor import Tensor
+from tape import Tape
+
+OPS = {case.op: [other for other in CASES if other.op == case.op] for case in CASES}
+
+
+def function_of(case):
+    return getattr(F, case.op, None) or getattr(functions, case.op)
+
+
+def dtype_of(case):
+    """One that a GPU has."""
+    return next((d for d in case.dtypes if d in ("float32", "int32")), None)
+
+
+def run(case, arrays, device):
+    """All results, and the gradients of the first one, in host memory."""
+    tensors = {name: rsconv.from_numpy(array).to(device) for name, array in arrays.items()}
+    with Tape() as tape:
+        found = case.call(function_of(case), tensors)
+    results = tuple(found) if isinstance(found, tuple) else (found,)
+    gradients = []
+    if case.gradient:
+        smooth = [name for name, array in case.arrays.items() if array.smooth and name not in case.fixed]
+        upstream = np.random.default_rng(1).normal(0, 1, results[0].shape).astype(np.float32)
+        gradients = tape.gradients(
+            results[0], rsconv.from_numpy(upstream).to(device), [tensors[name] for name in smooth]
+        )
+    return [None if x is None else x.cpu().numpy() for x in (*results, *gradients)]
+
+
+@pytest.fixture(scope="module")
+def device(backend):
+    return backend.name
+
+
+def narrowed(arrays):
+    """Indices as a GPU has them."""
+    return {name: a.astype(np.int32) if a.dtype == np.int64 else a for name, a in arrays.items()}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_run_gives_the_same_bits(op, device):
+    for case in OPS[op][::3]:
+        dtype = dtype_of(case)
+        if dtype is None:
+            continue
+        arrays = narrowed(case.make(dtype))
+        first = run(case, arrays, device)
+        # Other numbers in the memory that the results will have.
+        rsconv.full((1000,), float("nan"), device=device)
+        for once, again in zip(first, run(case, arrays, device), strict=True):
+            assert (None if once is None else once.tobytes()) == (None if again is None else again.tobytes())
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if any(case.gradient for case in OPS[op])])
+def test_gradients_are_those_of_the_cpu(op, device):
+    for case in OPS[op]:
+        if not case.gradient or "float32" not in case.dtypes:
+            continue
+        arrays = narrowed(case.make("float32"))
+        for got, expected in zip(run(case, arrays, device), run(case, arrays, "cpu"), strict=True):
+            assert (got is None) == (expected is None), case
+            if got is None:
+                continue
+            assert got.shape == expected.shape
+            scale = float(np.abs(expected).max(initial=0))
+            np.testing.assert_allclose(
+                got,
+                expected,
+                rtol=0,
+                atol=8 * tolerance(case, np.dtype(np.float32), scale),
+                err_msg=str(case),
+            )
+
+
+def calls():
+    """Operators by name, as functions of a batch and a size.
+
+    Tiles and whether rows come in fours are of the kernel, too: the shapes are alike in that.
+    """
+
+    def x(*shape):
+        return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+    w, point, stem, deep = x(40, 32, 3, 3), x(40, 32, 1, 1), x(40, 3, 3, 3), x(40, 32, 3, 3, 3)
+    deconv, depthwise, b, rows = x(32, 40, 3, 3), x(32, 1, 3, 3), x(32), x(8, 32)
+    return {
+        "conv2d": lambda on, n, s: F.conv2d(on(x(n, 32, s, s + 1)), on(w), padding=1),
+        "conv2d 1x1": lambda on, n, s: F.conv2d(on(x(n, 32, s, s + 1)), on(point)),
+        "conv2d stem": lambda on, n, s: F.conv2d(on(x(n, 3, s, s + 1)), on(stem), stride=2),
+        "conv2d depthwise": lambda on, n, s: F.conv2d(on(x(n, 32, s, s + 1)), on(depthwise), groups=32),
+        "conv3d": lambda on, n, s: F.conv3d(on(x(n, 32, 4, s, s)), on(deep), padding=1),
+        "conv_transpose2d": lambda on, n, s: F.conv_transpose2d(on(x(n, 32, s, s)), on(deconv), stride=2),
+        "max_pool2d": lambda on, n, s: F.max_pool2d(on(x(n, 32, s, s + 1)), 3, 2, 1),
+        "avg_pool2d": lambda on, n, s: F.avg_pool2d(on(x(n, 32, s, s + 1)), 2),
+        "interpolate": lambda on, n, s: F.interpolate(
+            on(x(n, 32, s, s + 1)), scale_factor=2, mode="bilinear"
+        ),
+        "group_norm": lambda on, n, s: F.group_norm(on(x(n, 32, s, 4)), 4, on(b), on(b)),
+        "linear": lambda on, n, s: F.linear(on(x(s, 32)), on(rows)),
+        "softmax": lambda on, n, s: F.softmax(on(x(n, s, 32)), 2),
+        "gelu": lambda on, n, s: F.gelu(on(x(n, 4 * s))),
+        "add": lambda on, n, s: on(x(n, s, 32)) + on(b),
+        "cat": lambda on, n, s: functions.cat([on(x(n, s, 4)), on(x(n, s, 8))], 2),
+        "pad": lambda on, n, s: F.pad(on(x(n, 4, s, s)), (1, 2, 3, 1), "reflect"),
+        "dropout": lambda on, n, s: F.dropout(on(x(n, s, 32)), 0.5),
+    }
+
+
+@pytest.mark.parametrize("name", calls())
+def test_a_second_shape_compiles_nothing(name, fresh):
+    call = calls()[name]
+    counts = []
+    for batch, size in ((2, 17), (1, 17), (3, 19), (2, 23), (4, 18)):
+        call(lambda array: Tensor._new(fresh.upload(array)), batch, size)
+        counts.append(len(fresh.runtime.pipelines.compiled))
+    assert counts[0] > 0 and len(set(counts)) == 1, sorted(key[0] for key in fresh.runtime.pipelines.compiled)
+
+
+@pytest.mark.parametrize("force", ["32x64_4x8_db8/3", "64x64_4x8_db8/2", "128x64_8x8_db8", ""])
+def test_sums_in_parts_are_the_same_bits_in_every_run(backend, force):
+    """A small map of many channels, whose sums several workgroups share, and its gradients."""
+    rng = np.random.default_rng(6)
+    x, w, g = (
+        backend.upload(rng.standard_normal(shape).astype(np.float32))
+        for shape in ((2, 256, 7, 7), (96, 256, 3, 3), (2, 96, 7, 7))
+    )
+    geometry = Geometry(2, x.shape, w.shape, None, 1, 1, 0, 1, 1, False)
+
+    def bits():
+        return [
+            backend.download(y).tobytes()
+            for y in (
+                gpu_conv.conv(geometry, x, gpu_conv.pack(geometry, w, force)),
+                gpu_conv.conv_input_grad(geometry, w, g, force),
+                backend.conv_weight_grad(geometry, x, g),
+            )
+        ]
+
+    first = bits()
+    assert all(bits() == first for _ in range(4))
