@@ -236,6 +236,19 @@ def test_large_products_are_cut(backend):
         backend.matmul(a, b)
 
 
+def test_long_products_are_cut(backend, monkeypatch):
+    """No dispatch has more than so many products: matrices, then rows."""
+    monkeypatch.setattr(matrices, "_MOST_PRODUCTS", 200_000)
+    for sizes, least in (((7, 40, 50, 70), 7), ((1, 300, 50, 70), 6), ((2, 64, 90, 33), 1)):
+        batch, m, k, n = sizes
+        a, b = (RNG.standard_normal(s).astype(np.float32) for s in ((batch, m, k), (batch, k, n)))
+        before = backend.runtime.stats()["dispatches"]
+        with guarded(backend.runtime):
+            y = backend.matmul(backend.upload(a), backend.upload(b))
+        assert backend.runtime.stats()["dispatches"] - before >= least
+        np.testing.assert_allclose(backend.download(y), a.astype(np.float64) @ b, atol=1e-4)
+
+
 def test_more_columns_than_a_grid_has(backend, monkeypatch):
     monkeypatch.setattr(matrices, "_MOST_COLUMNS", 100)
     a, b = (RNG.standard_normal(s).astype(np.float32) for s in ((2, 50, 3), (2, 3, 333)))

@@ -1,5 +1,6 @@
 """Batched matrix products, as sums over pixels: rows of k are the pixels, m and n the channels."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = ["matmul"]
 _MOST_MATRICES = 65535
 # Columns, or rows, of a dispatch: of tiles of at least 16 there are fewer than 65,535.
 _MOST_COLUMNS = 1 << 19
+# Products of a dispatch: below a second on a slow GPU.
+_MOST_PRODUCTS = 20_000_000_000
 
 
 def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
@@ -47,7 +50,9 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
         assign(result, 0)
         return result
     limit = runtime.max_binding
-    if batch <= _MOST_MATRICES and m <= _MOST_COLUMNS and fits(limit, a, b, result):
+    together = min(_MOST_MATRICES, max(_MOST_PRODUCTS // (m * n * k), 1))
+    one_dispatch = batch <= together and m <= _MOST_COLUMNS and not _is_long(a, b)
+    if one_dispatch and fits(limit, a, b, result):
         left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
         key = ("matmul", layout_key(left), layout_key(right), limit)
         steps = kept_sum(key)
@@ -55,13 +60,21 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
             steps = sum_of(_planned(left, right), left, right, result)
             keep_sum(key, steps)
         return run_sum(steps, left, right, result)
-    for start in range(0, batch, _MOST_MATRICES):
-        count = min(batch - start, _MOST_MATRICES)
+    for start in range(0, batch, together):
+        count = min(batch - start, together)
         _multiply(_from(a, start, count), _from(b, start, count), _from(result, start, count))
     return result
 
 
+def _is_long(a: GpuArray, b: GpuArray) -> bool:
+    """Whether one matrix is too much work for a dispatch, and has rows to cut."""
+    return a.shape[1] > 1 and math.prod(a.shape[1:]) * b.shape[2] > _MOST_PRODUCTS
+
+
 def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
+    if _is_long(a, b):
+        # Copied once, if need be, and not for every part.
+        return _halves(_neighbours(a, 1, 2), _neighbours(b, 2, 1), out)
     try:
         # Before it is copied: a copy of what is too large takes long.
         size = a.nbytes // a.shape[0]
@@ -72,15 +85,20 @@ def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
             )
         by_batch([out, _neighbours(a, 1, 2), _neighbours(b, 2, 1)], _run)
     except BindingTooLarge:
-        # One matrix is too large: its rows in halves.
-        batch, m, _ = a.shape
-        if m == 1:
+        # One matrix is too large.
+        if a.shape[1] == 1:
             raise
-        for matrix in range(batch):
-            left, right, target = (_from(x, matrix, 1) for x in (a, b, out))
-            for rows in (slice(0, m // 2), slice(m // 2, m)):
-                index = (slice(0, 1), rows, slice(None))
-                _multiply(part(left, index), right, part(target, index))
+        _halves(a, b, out)
+
+
+def _halves(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
+    """Multiply the upper and the lower half of the rows of each matrix."""
+    batch, m, _ = a.shape
+    for matrix in range(batch):
+        left, right, target = (_from(x, matrix, 1) for x in (a, b, out))
+        for rows in (slice(0, m // 2), slice(m // 2, m)):
+            index = (slice(0, 1), rows, slice(None))
+            _multiply(part(left, index), right, part(target, index))
 
 
 def _run(arrays: list[GpuArray]) -> None:
