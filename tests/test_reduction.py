@@ -104,6 +104,18 @@ def test_moments_of_numbers_far_from_zero(shape, view):
             np.testing.assert_allclose(variance, reference("var", x, axes), rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("worst", [np.nan, np.inf, -np.inf])
+def test_moments_of_what_is_not_finite(dtype, worst):
+    x = random((3, 40), dtype)
+    x[1, 7] = worst
+    for axis in (0, 1):
+        mean, variance = cpu.moments(x, (axis,))
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(np.isfinite(mean), np.isfinite(x.mean(axis, keepdims=True)))
+            np.testing.assert_array_equal(np.isnan(variance), np.isnan(x.var(axis, keepdims=True)))
+
+
 def test_long_sums_are_accurate_and_float16_accumulates_in_float32():
     ones = np.full(10_000_019, 0.1, np.float32)
     exact = ones.astype(np.float64).sum()

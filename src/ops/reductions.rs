@@ -100,6 +100,8 @@ where
     let (mean, variance) = (Output::new(mean), Output::new(variance));
     reduce::run::<E, Moments>(&plan, view, &Share { threads, interrupt }, &|at, spread| {
         mean.write(at, E::Acc::nearest(spread.mean));
-        variance.write(at, E::Acc::nearest(spread.squares.max(0.0) / spread.count));
+        // Not max(0), which makes 0 of NaN.
+        let squares = if spread.squares < 0.0 { 0.0 } else { spread.squares };
+        variance.write(at, E::Acc::nearest(squares / spread.count));
     })
 }
