@@ -6,6 +6,7 @@ and `_functional` functions. Names of operations are those of the backends' elem
 
 import functools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .dtypes import Dtype, check_dtype, complex64, float32, promote
 from .errors import ArgumentError, DtypeError, ShapeError
 
 __all__ = [
+    "beside",
     "binary",
     "broadcast_shapes",
     "cast",
@@ -22,10 +24,12 @@ __all__ = [
     "extremum",
     "matmul",
     "mean",
+    "normalize_dim",
     "normalize_dims",
     "position",
     "product",
     "reduced",
+    "reduction_axes",
     "to_array",
     "total",
     "truth",
@@ -57,6 +61,10 @@ _OF_INTEGERS = {
     "relu6",
 }
 _TO_BOOL = {"logical_not", "isnan", "isinf", "isfinite"}
+# Array kinds in the order in which Python numbers may become them.
+_KINDS = "biufc"
+# What np.asarray makes of Python's numbers; a list of other arrays has a dtype of its own.
+_OF_NUMBERS = "?lqdD"
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 _PYTHON_DATA = (bool, int, float, complex, list, tuple)
 # PyTorch computes without floating-point warnings: inf and nan tell what happened.
@@ -222,21 +230,37 @@ def matmul(a: Array, b: Array) -> Array:
 def normalize_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """`dim` (None for all, an int, or a sequence of ints) as non-negative axes.
 
-    Raises IndexError for a dimension out of range, ArgumentError for one named twice.
+    Raises TypeError for what is no integer, IndexError for a dimension out of range, ArgumentError for one
+    named twice.
     """
     if dim is None:
         return tuple(range(ndim))
-    dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+    try:
+        dims: tuple[int, ...] = tuple(map(operator.index, dim if np.iterable(dim) else (dim,)))
+    except TypeError:
+        raise TypeError(f"dim must be an integer or a sequence of them, but got dim={dim!r}") from None
     limit = max(ndim, 1)
     for d in dims:
         if not -limit <= d < limit:
             raise IndexError(
                 f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {d})"
             )
-    axes = tuple(int(d) % limit for d in dims)
+    axes = tuple(d % limit for d in dims)
     if len(set(axes)) != len(axes):
         raise ArgumentError(f"a dimension appears more than once in dim={dims}")
     return axes if ndim else ()
+
+
+def normalize_dim(dim: Any, ndim: int) -> int:
+    """`dim`, one integer, as an axis that is not negative; 0 where there are no dimensions.
+
+    Raises TypeError for what is no integer, IndexError for a dimension out of range.
+    """
+    try:
+        dims = (operator.index(dim),)
+    except TypeError:
+        raise TypeError(f"dim must be an integer, but got dim={dim!r}") from None
+    return (normalize_dims(dims, ndim) or (0,))[0]
 
 
 def reduced(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
@@ -247,8 +271,9 @@ def reduced(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     return backend_of(x).reshape(x, shape)
 
 
-def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    return normalize_dims(None if dim == () else dim, ndim)
+def reduction_axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    """`normalize_dims` for reductions, where no dimensions mean all, as in PyTorch."""
+    return normalize_dims(dim, ndim) or tuple(range(ndim))
 
 
 def total(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
@@ -263,7 +288,7 @@ def product(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
 
 
 def _summed(op: str, x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
-    backend, axes = backend_of(x), _axes(dim, x.ndim)
+    backend, axes = backend_of(x), reduction_axes(dim, x.ndim)
     own = x.dtype.newbyteorder("=")
     wanted = dtype or (backend.index_dtype if own.kind in "biu" else own)
     return reduced(backend.reduce(op, cast(x, wanted), axes), axes, keepdim)
@@ -277,7 +302,7 @@ def mean(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
     wanted = dtype or x.dtype.newbyteorder("=")
     if wanted.kind not in "fc":
         raise DtypeError(f"mean() needs a floating-point or complex dtype, but got {wanted}")
-    axes = _axes(dim, x.ndim)
+    axes = reduction_axes(dim, x.ndim)
     return reduced(backend_of(x).reduce("mean", cast(x, wanted), axes), axes, keepdim)
 
 
@@ -288,7 +313,7 @@ def variance(x: Array, dim: Any, keepdim: bool, correction: float, root: bool = 
     """
     if x.dtype.kind != "f":
         raise DtypeError(f"{'std' if root else 'var'}() needs a floating-point dtype, but got {x.dtype}")
-    backend, axes = backend_of(x), _axes(dim, x.ndim)
+    backend, axes = backend_of(x), reduction_axes(dim, x.ndim)
     count = math.prod(x.shape[axis] for axis in axes)
     _, var = backend.moments(x, axes)
     divisor = max(count - correction, 0.0)
@@ -315,7 +340,7 @@ def extremum(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
 
     Raises ShapeError where there is nothing to choose from, DtypeError for complex numbers.
     """
-    axes = _axes(dim, x.ndim)
+    axes = reduction_axes(dim, x.ndim)
     _check_choice(name, x, axes)
     return reduced(backend_of(x).reduce(name, x, axes), axes, keepdim)
 
@@ -323,9 +348,10 @@ def extremum(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
 def position(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     """Where the first largest or smallest value (or nan) stands along `dim`, or in all if that is None.
 
-    Raises as `extremum`.
+    Raises as `extremum`, and TypeError unless `dim` is None or an integer.
     """
-    backend, axes = backend_of(x), normalize_dims(dim, x.ndim)
+    backend = backend_of(x)
+    axes = normalize_dims(None if dim is None else normalize_dim(dim, x.ndim), x.ndim)
     _check_choice(name, x, axes)
     if dim is None or not x.ndim:
         found = backend.arg_reduce(name, backend.reshape(x, (x.size,)), 0)
@@ -345,6 +371,22 @@ def cast_host(array: np.ndarray[Any, Any], dtype: Dtype, copy: bool = False) -> 
         array = array.real
     with _silent():
         return array.astype(dtype, copy=copy)
+
+
+def beside(value: Any, dtype: Dtype) -> np.ndarray[Any, Any] | None:
+    """Python numbers, alone or in lists, as `dtype`, that of an array beside them.
+
+    None for what has a dtype of its own, does not fit, or would lose a fraction or an imaginary part.
+    """
+    if not isinstance(value, list | tuple | int | float | complex):
+        return None
+    array = np.asarray(value)
+    if array.dtype.char not in _OF_NUMBERS or _KINDS.find(array.dtype.kind) > _KINDS.find(dtype.kind):
+        return None
+    try:
+        return np.asarray(value, dtype)
+    except OverflowError:
+        return None
 
 
 def to_array(data: Any, dtype: Dtype | None = None) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from .backends import select
 from .device import device as Device
 from .dtypes import Dtype, check_dtype, float32, int64
 from .errors import ArgumentError, DtypeError
+from .shaping import sizes_of
 from .tensor import Tensor
 
 __all__ = [
@@ -50,8 +51,7 @@ def _filled(
 
 
 def _shape(sizes: Sequence[Any]) -> tuple[builtins.int, ...]:
-    given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
-    shape = tuple(builtins.int(size) for size in given)
+    shape = sizes_of(tuple(sizes))
     if any(size < 0 for size in shape):
         raise ArgumentError(f"a Tensor cannot have negative sizes, but got {shape}")
     return shape

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import arithmetic, random
 from .backends import backend_of
+from .conversion import host
 from .dtypes import Dtype, check_dtype
 from .errors import DeviceError, ShapeError
 
@@ -68,7 +69,19 @@ def operand(input: "Tensor", other: Any) -> Any:
     if isinstance(other, np.generic):
         return other.item()
     if isinstance(other, (np.ndarray, list, tuple)):
-        return backend_of(input._array).upload(arithmetic.to_array(other))
+        array = arithmetic.beside(other, input.dtype)
+        return backend_of(input._array).upload(arithmetic.to_array(other if array is None else array))
+    return None
+
+
+def _written(input: "Tensor", value: Any) -> Any:
+    """As `operand`, for writes: host values in the dtype of `input`, as its device may lack theirs."""
+    if hasattr(value, "_storage"):
+        return operand(input, value)
+    if isinstance(value, (np.ndarray, np.generic, list, tuple)):
+        return backend_of(input._array).upload(arithmetic.cast_host(arithmetic.to_array(value), input.dtype))
+    if isinstance(value, (bool, int, float, complex)):
+        return arithmetic.cast_host(np.asarray(value), input.dtype).item()
     return None
 
 
@@ -262,9 +275,9 @@ def _assign(target: Any, value: Any) -> None:
 
 def copy_(input: "Tensor", source: Any, non_blocking: bool = False) -> "Tensor":
     """Write the elements of `source`, broadcast and cast, from whatever device. Raises ShapeError."""
-    if hasattr(source, "_storage"):
-        source = source._on(backend_of(input._array))
-    values = operand(input, source)
+    if hasattr(source, "_storage") and backend_of(source._array) is not backend_of(input._array):
+        source = host(source)
+    values = _written(input, source)
     if values is None:
         raise TypeError(f"copy_() cannot read a {type(source).__name__}")
     return input._write(lambda target: _assign(target, values))
@@ -282,19 +295,17 @@ def zero_(input: "Tensor") -> "Tensor":
 
 def normal_(input: "Tensor", mean: float = 0.0, std: float = 1.0) -> "Tensor":
     """Write draws from the normal distribution."""
-    return copy_(input, arithmetic.cast_host(random.normal(input.shape, mean, std), input.dtype))
+    return copy_(input, random.normal(input.shape, mean, std))
 
 
 def uniform_(input: "Tensor", low: float = 0.0, high: float = 1.0) -> "Tensor":
     """Write draws from the uniform distribution over [low, high)."""
-    return copy_(
-        input, arithmetic.cast_host(random.uniform(input.shape, low, high, input.dtype), input.dtype)
-    )
+    return copy_(input, random.uniform(input.shape, low, high, input.dtype))
 
 
 def set_item(input: "Tensor", index: tuple[Any, ...], value: Any) -> None:
     """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
-    values = operand(input, value)
+    values = _written(input, value)
     if values is None:
         raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
     input._write(lambda target: backend_of(target).index_assign(target, index, values))

@@ -97,7 +97,7 @@ def prepare(
         raise ArgumentError(
             f"w must be a weight of 3 to 5 dimensions, but got w of size {list(weight.shape)}"
         )
-    if not transposed and output_padding not in (0, (0,) * rank, [0] * rank):
+    if not transposed and np.any(output_padding):
         raise ArgumentError(f"output_padding={output_padding} is for transposed convolutions only")
     geometry = Geometry(
         rank,

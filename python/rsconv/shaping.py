@@ -2,13 +2,14 @@
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from ._functional.recorder import told
-from .arithmetic import normalize_dims
+from .arithmetic import normalize_dim, normalize_dims
 from .backends import backend_of
 from .errors import ArgumentError, ShapeError
 
@@ -51,10 +52,16 @@ def _of_arrays_too(function: "Callable[_P, Tensor]") -> "Callable[_P, Tensor]":
     return call
 
 
-def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The sizes or dimensions of a call, given one by one or as one sequence."""
-    given = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
-    return tuple(int(size) for size in given)
+def sizes_of(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The sizes or dimensions of a call, given one by one or as one sequence.
+
+    Raises TypeError for what is no integer.
+    """
+    given = args[0] if len(args) == 1 and np.iterable(args[0]) else args
+    try:
+        return tuple(map(operator.index, given))
+    except TypeError:
+        raise TypeError(f"sizes and dimensions must be integers, but got {given!r}") from None
 
 
 @_of_arrays_too
@@ -63,12 +70,12 @@ def reshape(input: "Tensor", *shape: Any) -> "Tensor":
 
     Raises ShapeError if the number of elements differs.
     """
-    wanted = _sizes(shape)
+    wanted = sizes_of(shape)
     known = math.prod(size for size in wanted if size != -1)
     if wanted.count(-1) == 1 and known and input.numel() % known == 0:
         wanted = tuple(input.numel() // known if size == -1 else size for size in wanted)
     if min(wanted, default=0) < 0 or math.prod(wanted) != input.numel():
-        raise ShapeError(f"shape {_sizes(shape)} is invalid for a Tensor of shape {input.shape}")
+        raise ShapeError(f"shape {sizes_of(shape)} is invalid for a Tensor of shape {input.shape}")
     result = input._derive(backend_of(input._array).reshape(input._array, wanted))
     return told("reshape", {"input": input}, result)
 
@@ -99,7 +106,7 @@ def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
     Raises IndexError for a dimension out of range, ArgumentError if they are not in order.
     """
     shape = input.shape or (1,)
-    start, end = (normalize_dims(dim, len(shape))[0] for dim in (start_dim, end_dim))
+    start, end = (normalize_dim(dim, len(shape)) for dim in (start_dim, end_dim))
     if start > end:
         raise ArgumentError(
             f"flatten() needs start_dim <= end_dim, but got start_dim={start_dim}, end_dim={end_dim}"
@@ -115,7 +122,7 @@ def _permuted(input: "Tensor", axes: tuple[int, ...]) -> "Tensor":
 @_of_arrays_too
 def permute(input: "Tensor", *dims: Any) -> "Tensor":
     """A view with the dimensions in the order `dims`. Raises ShapeError unless `dims` has one for each."""
-    wanted = _sizes(dims)
+    wanted = sizes_of(dims)
     if len(wanted) != input.ndim:
         raise ShapeError(
             f"permute() of a Tensor of shape {input.shape} needs {input.ndim} dims, but got {wanted}"
@@ -127,7 +134,8 @@ def permute(input: "Tensor", *dims: Any) -> "Tensor":
 def transpose(input: "Tensor", dim0: int, dim1: int) -> "Tensor":
     """A view with two dimensions exchanged. Raises IndexError for a dimension out of range."""
     axes = list(range(input.ndim))
-    for a, b in zip(normalize_dims(dim0, input.ndim), normalize_dims(dim1, input.ndim), strict=True):
+    a, b = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
+    if axes:
         axes[a], axes[b] = axes[b], axes[a]
     return _permuted(input, tuple(axes))
 
@@ -142,7 +150,7 @@ def t(input: "Tensor") -> "Tensor":
 @_of_arrays_too
 def unsqueeze(input: "Tensor", dim: int) -> "Tensor":
     """A view with a dimension of size 1 at `dim`. Raises IndexError if that is out of range."""
-    axis = normalize_dims(dim, input.ndim + 1)[0]
+    axis = normalize_dim(dim, input.ndim + 1)
     return reshape(input, *input.shape[:axis], 1, *input.shape[axis:])
 
 
@@ -158,7 +166,7 @@ def expand(input: "Tensor", *sizes: Any) -> "Tensor":
 
     Raises ShapeError if another dimension would change.
     """
-    wanted = _sizes(sizes)
+    wanted = sizes_of(sizes)
     new = len(wanted) - input.ndim
     own = (1,) * new + input.shape
     if new < 0 or any(size not in (-1, n) and n != 1 for size, n in zip(wanted, own, strict=True)):

@@ -189,7 +189,7 @@ class Tensor:
 
     def size(self, dim: builtins.int | None = None) -> Any:
         """All sizes as a tuple, or that of dimension `dim`."""
-        return self.shape if dim is None else self.shape[arithmetic.normalize_dims(dim, self.ndim)[0]]
+        return self.shape if dim is None else self.shape[arithmetic.normalize_dim(dim, self.ndim)]
 
     def dim(self) -> builtins.int:
         """The number of dimensions."""

@@ -245,3 +245,27 @@ def test_a_lazy_layer_takes_its_shape_on_the_device():
     layer = nn.LazyConv2d(5, 3, device="gpu")
     y = layer(normal(1, 3, 5, 5))
     assert y.shape == (1, 5, 3, 3) and layer.weight.device == "gpu"
+
+
+def test_writes_cast_on_the_host_what_the_gpu_lacks():
+    for value in ([1, 2, 3], np.arange(1, 4), np.arange(1.0, 4), rsconv.tensor(np.arange(1.0, 4))):
+        assert rsconv.zeros(3, device="gpu").copy_(value).tolist() == [1, 2, 3]
+    t = rsconv.zeros(3, device="gpu", dtype=rsconv.float16)
+    t[1:] = np.array([2.0, 1e6])
+    t[0] = np.array(0.1)
+    assert t.tolist() == [np.float16(0.1), 2, np.inf]
+    assert rsconv.ones(2, device="gpu").add([1, 2]).tolist() == [2, 3]
+    np.testing.assert_array_equal(nn.init.eye_(rsconv.ones(2, 3, device="gpu")).cpu(), np.eye(2, 3))
+    conv = nn.Conv1d(2, 2, 1, device="gpu")
+    conv.load_state_dict({"weight": np.full((2, 2, 1), 0.5), "bias": np.arange(2.0)})
+    assert (conv.weight.dtype, conv.bias.tolist()) == (rsconv.float32, [0, 1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e300, 1 + 2j, True, 1 << 40, -2.7])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32", "bool"])
+def test_numbers_are_written_as_on_the_cpu(value, dtype):
+    here, there = (rsconv.ones(3, dtype=dtype, device=device) for device in ("cpu", "gpu"))
+    for t in (here, there):
+        t[1:] = value
+        t[:1].fill_(value)
+    np.testing.assert_array_equal(here, there.cpu())

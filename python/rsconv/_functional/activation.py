@@ -263,7 +263,7 @@ def glu(input: ArrayLike, dim: int = -1) -> Result:
         raise DtypeError(f"glu needs a floating-point input, but got {x.dtype}")
     if not x.ndim:
         raise ShapeError("glu does not support 0-dimensional arrays")
-    (axis,) = arithmetic.normalize_dims(dim, x.ndim)
+    axis = arithmetic.normalize_dim(dim, x.ndim)
     if x.shape[axis] % 2:
         raise ShapeError(
             f"Halving dimension must be even, but dimension {axis} is size {x.shape[axis]} (input of size "
@@ -306,8 +306,8 @@ def _softmax(name: str, input: ArrayLike, dim: int | None, dtype: Any, log: bool
         raise DtypeError(f"{name} needs a floating-point dtype, but got {x.dtype}")
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
-    axes = arithmetic.normalize_dims(dim, x.ndim)
-    if not axes:
+    axis = arithmetic.normalize_dim(dim, x.ndim)
+    if not x.ndim:
         return call.result(call.backend.full((), 0 if log else 1, x.dtype))
-    y = call.backend.softmax(x, axes[0], log)
-    return node(call, name, {"input": input}, y, axis=axes[0])
+    y = call.backend.softmax(x, axis, log)
+    return node(call, name, {"input": input}, y, axis=axis)

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arithmetic import beside
 from ..backends import Backend, backend_of, select
 from ..errors import ArgumentError, DeviceError
 from ..tensor import Tensor
@@ -14,11 +15,6 @@ Array = NDArray[Any]
 ArrayLike: TypeAlias = Any
 # A Tensor if any array argument is one, else an ndarray; a union would burden every caller with a cast.
 Result: TypeAlias = Any
-
-# Array kinds in the order in which Python numbers may become them.
-_KINDS = "biufc"
-# What np.asarray makes of Python's numbers; a list of other arrays has a dtype of its own.
-_OF_NUMBERS = "?lqdD"
 
 
 class Operands:
@@ -90,14 +86,8 @@ def described(**named: ArrayLike) -> tuple[Backend, tuple[Any, ...], bool]:
 
 
 def _as_array(value: Any, dtype: np.dtype[Any] | None) -> Array:
-    array = np.asarray(value)
-    if dtype is None or isinstance(value, (np.ndarray, np.generic)) or array.dtype.char not in _OF_NUMBERS:
-        return array
-    if _KINDS.find(array.dtype.kind) <= _KINDS.find(dtype.kind) and isinstance(
-        value, list | tuple | int | float | complex
-    ):
-        return np.asarray(value, dtype)
-    return array
+    array = None if dtype is None else beside(value, dtype)
+    return np.asarray(value) if array is None else array
 
 
 def check_out_kind(out: Any, backend: Backend) -> None:

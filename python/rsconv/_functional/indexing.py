@@ -63,8 +63,7 @@ def gather(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     DtypeError for an index that is not of whole numbers.
     """
     shape = input.shape if isinstance(input, Tensor) else np.shape(input)
-    axes = arithmetic.normalize_dims(dim, len(shape))
-    axis = axes[0] if axes else 0
+    axis = arithmetic.normalize_dim(dim, len(shape))
     size = shape[axis] if shape else 1
     call, at = indexed("gather", index, size, input=input)
     x = call.arrays[0]
@@ -86,7 +85,7 @@ def index_select(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
            [3, 4]])
     """
     shape = input.shape if isinstance(input, Tensor) else np.shape(input)
-    (axis,) = arithmetic.normalize_dims(dim, max(len(shape), 1))
+    axis = arithmetic.normalize_dim(dim, len(shape))
     call, at = indexed("index_select", index, shape[axis] if shape else 1, input=input)
     if at.ndim > 1:
         raise ShapeError(
@@ -112,10 +111,10 @@ def scatter_add(input: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike) ->
     array([4., 3.])
     """
     shape = input.shape if isinstance(input, Tensor) else np.shape(input)
-    axes = arithmetic.normalize_dims(dim, len(shape))
-    if not axes:
+    axis = arithmetic.normalize_dim(dim, len(shape))
+    if not shape:
         raise ShapeError("scatter_add expects input with dimensions, but got input of size []")
-    return add(input, scatter_sum(src, axes[0], index, shape))
+    return add(input, scatter_sum(src, axis, index, shape))
 
 
 def scatter_sum(src: ArrayLike, axis: int, index: ArrayLike, shape: tuple[int, ...]) -> Result:

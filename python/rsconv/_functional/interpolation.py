@@ -1,7 +1,10 @@
 """Resizing by nearest elements, linear and cubic interpolation, or means of areas."""
 
 import math
+import numbers
 from typing import Any
+
+import numpy as np
 
 from ..backends.taps import resize_taps
 from ..errors import ArgumentError, DtypeError, ShapeError
@@ -119,8 +122,8 @@ def _sizes(
                 f"dimensions of {list(own)} and output size of {size}"
             )
         return each("size", size, rank, None), (None,) * rank
-    given = tuple(scale_factor) if isinstance(scale_factor, (list, tuple)) else (scale_factor,) * rank
-    if len(given) != rank or not all(isinstance(s, (int, float)) and 0 < s < math.inf for s in given):
+    given = tuple(scale_factor) if np.iterable(scale_factor) else (scale_factor,) * rank
+    if len(given) != rank or not all(isinstance(s, numbers.Real) and 0 < float(s) < math.inf for s in given):
         raise ArgumentError(
             f"scale_factor must be {rank} positive numbers or one for all, as input has spatial dimensions "
             "of "

@@ -46,7 +46,7 @@ def cat(tensors: Sequence[ArrayLike], dim: int = 0) -> Result:
     first = used[0]
     if not all(x.ndim for x in used):
         raise ShapeError("cat expects arrays with dimensions; use stack for arrays of shape ()")
-    (axis,) = arithmetic.normalize_dims(dim, first.ndim)
+    axis = arithmetic.normalize_dim(dim, first.ndim)
     for i, x in enumerate(call.arrays):
         if x.shape == (0,):
             continue
@@ -99,7 +99,7 @@ def stack(tensors: Sequence[ArrayLike], dim: int = 0) -> Result:
                 f"stack expects each array to be equal size, but got {list(first.shape)} at entry 0 and "
                 f"{list(x.shape)} at entry {i}"
             )
-    (axis,) = arithmetic.normalize_dims(dim, first.ndim + 1)
+    axis = arithmetic.normalize_dim(dim, first.ndim + 1)
     shape = (*first.shape[:axis], 1, *first.shape[axis:])
     dtype = promote(*call.arrays)
     parts = [call.backend.reshape(arithmetic.cast(x, dtype), shape) for x in call.arrays]
@@ -118,7 +118,7 @@ def _axis(input: ArrayLike, dim: int) -> tuple[int, int]:
     shape = np.shape(input) if not isinstance(input, Tensor) else input.shape
     if not shape:
         raise ShapeError("an array without dimensions has no parts")
-    (axis,) = arithmetic.normalize_dims(dim, len(shape))
+    axis = arithmetic.normalize_dim(dim, len(shape))
     return axis, shape[axis]
 
 

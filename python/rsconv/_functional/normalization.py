@@ -12,6 +12,7 @@ from .. import arithmetic
 from ..backends import Array, backend_of
 from ..dtypes import Dtype, float16, float32
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..shaping import sizes_of
 from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
 from .recording import node
@@ -159,7 +160,7 @@ def layer_norm(
     """
     call = operands(input=input, weight=weight, bias=bias)
     x, w, b = call.arrays
-    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(map(int, normalized_shape))
+    sizes = sizes_of((normalized_shape,))
     if not sizes or x.shape[-len(sizes) :] != sizes:
         raise ShapeError(
             f"Given normalized_shape={list(sizes)}, expected input with shape [*, "

@@ -326,8 +326,8 @@ def regular(
     check_rank(name, rank, shape)
     kernel = each("kernel_size", kernel_size, rank)
     # An empty sequence is no stride, too, as in PyTorch.
-    strided = stride is not None and stride != () and stride != []
-    strides = each("stride", stride, rank) if strided else kernel
+    given = stride is not None and np.size(stride)
+    strides = each("stride", stride, rank) if given else kernel
     pads, dilations = each("padding", padding, rank, 0), each("dilation", dilation, rank)
     for k, p, d in zip(kernel, pads, dilations, strict=True):
         if p > (d * (k - 1) + 1) // 2:

@@ -34,10 +34,6 @@ __all__ = [
 ]
 
 
-def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    return arithmetic.normalize_dims(None if dim == () else dim, ndim)
-
-
 def _dtype(dtype: Any) -> Any:
     return None if dtype is None else check_dtype(dtype)
 
@@ -53,7 +49,9 @@ def sum(input: ArrayLike, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     call = operands(input=input)
     x = call.arrays[0]
     y = arithmetic.total(x, dim, keepdim, _dtype(dtype))
-    return node(call, "sum", {"input": input}, y, axes=_axes(dim, x.ndim), keepdim=keepdim)
+    return node(
+        call, "sum", {"input": input}, y, axes=arithmetic.reduction_axes(dim, x.ndim), keepdim=keepdim
+    )
 
 
 def mean(input: ArrayLike, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
@@ -64,7 +62,9 @@ def mean(input: ArrayLike, dim: Any = None, keepdim: bool = False, *, dtype: Any
     call = operands(input=input)
     x = call.arrays[0]
     y = arithmetic.mean(x, dim, keepdim, _dtype(dtype))
-    return node(call, "mean", {"input": input}, y, axes=_axes(dim, x.ndim), keepdim=keepdim)
+    return node(
+        call, "mean", {"input": input}, y, axes=arithmetic.reduction_axes(dim, x.ndim), keepdim=keepdim
+    )
 
 
 def prod(input: ArrayLike, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
@@ -76,7 +76,9 @@ def prod(input: ArrayLike, dim: Any = None, keepdim: bool = False, *, dtype: Any
     call = operands(input=input)
     x = call.arrays[0]
     y = arithmetic.product(x, dim, keepdim, _dtype(dtype))
-    return node(call, "prod", {"input": input}, y, axes=_axes(dim, x.ndim), keepdim=keepdim)
+    return node(
+        call, "prod", {"input": input}, y, axes=arithmetic.reduction_axes(dim, x.ndim), keepdim=keepdim
+    )
 
 
 def amax(input: ArrayLike, dim: Any = None, keepdim: bool = False) -> Result:
@@ -99,7 +101,7 @@ def _extreme(name: str, op: str, input: ArrayLike, dim: Any, keepdim: bool) -> R
     call = operands(input=input)
     x = call.arrays[0]
     y = arithmetic.extremum(op, x, dim, keepdim)
-    return node(call, name, {"input": input}, y, axes=_axes(dim, x.ndim), keepdim=keepdim)
+    return node(call, name, {"input": input}, y, axes=arithmetic.reduction_axes(dim, x.ndim), keepdim=keepdim)
 
 
 def argmax(input: ArrayLike, dim: int | None = None, keepdim: bool = False) -> Result:
@@ -146,7 +148,7 @@ def _choice(name: str, input: ArrayLike, dim: Any, keepdim: bool) -> Result:
     call = operands(input=input)
     x = call.arrays[0]
     found = (arithmetic.extremum(name, x, dim, keepdim), arithmetic.position(name, x, dim, keepdim))
-    args: dict[str, Any] = {"axes": _axes(dim, x.ndim), "keepdim": keepdim}
+    args: dict[str, Any] = {"axes": arithmetic.reduction_axes(dim, x.ndim), "keepdim": keepdim}
     values, indices = node(call, "choice", {"input": input}, found, **args)
     return Extremum(values, indices)
 
@@ -199,5 +201,9 @@ def _deviation(name: str, input: ArrayLike, dim: Any, correction: float, keepdim
     call = operands(input=input)
     x = call.arrays[0]
     y = arithmetic.variance(x, dim, keepdim, correction, name == "std")
-    args: dict[str, Any] = {"axes": _axes(dim, x.ndim), "keepdim": keepdim, "correction": correction}
+    args: dict[str, Any] = {
+        "axes": arithmetic.reduction_axes(dim, x.ndim),
+        "keepdim": keepdim,
+        "correction": correction,
+    }
     return node(call, name, {"input": input}, y, **args)

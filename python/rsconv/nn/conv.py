@@ -9,6 +9,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import functional as F
 from ..backends import Geometry
 from ..creation import empty
@@ -37,7 +39,7 @@ _PADDING_STRINGS = ("valid", "same", "same_upper", "same_lower")
 
 def _per_dimension(name: str, value: Any, rank: int, least: int) -> tuple[int, ...]:
     """`value`, one int or one for each dimension, as a tuple of `rank` ints."""
-    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    values = tuple(value) if np.iterable(value) and not isinstance(value, str) else (value,)
     if len(values) not in (1, rank):
         raise ArgumentError(
             f"expected {name} to be a single integer value or a list of {rank} values to match the "
@@ -87,6 +89,13 @@ class _ConvNd(Module):
         dtype: Any,
     ) -> None:
         rank = self._rank
+        for name, number in (
+            ("in_channels", in_channels),
+            ("out_channels", out_channels),
+            ("groups", groups),
+        ):
+            if not hasattr(number, "__index__"):
+                raise TypeError(f"{name} must be an int, but got {name}={number!r}")
         if groups <= 0:
             raise ArgumentError(f"groups must be a positive integer, but got groups={groups}")
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
