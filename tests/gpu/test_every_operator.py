@@ -9,6 +9,7 @@ from rsconv import functional as F
 from rsconv import functions
 from rsconv.backends import Geometry
 from rsconv.backends.gpu import conv as gpu_conv
+from rsconv.backends.gpu.sentinels import Sentinels
 from rsconv.tensor import Tensor
 from tape import Tape
 
@@ -33,16 +34,11 @@ def run(case, arrays, device):
     gradients = []
     if case.gradient:
         smooth = [name for name, array in case.arrays.items() if array.smooth and name not in case.fixed]
-        upstream = np.random.default_rng(1).normal(0, 1, results[0].shape).astype(np.float32)
+        upstream = np.random.default_rng(1).normal(0, 1, results[0].shape).astype(results[0].dtype)
         gradients = tape.gradients(
             results[0], rsconv.from_numpy(upstream).to(device), [tensors[name] for name in smooth]
         )
     return [None if x is None else x.cpu().numpy() for x in (*results, *gradients)]
-
-
-@pytest.fixture(scope="module")
-def device(backend):
-    return backend.name
 
 
 def narrowed(arrays):
@@ -51,26 +47,27 @@ def narrowed(arrays):
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_every_run_gives_the_same_bits(op, device):
+def test_every_run_gives_the_same_bits_and_writes_them_all(op, backend):
     for case in OPS[op][::3]:
         dtype = dtype_of(case)
         if dtype is None:
             continue
         arrays = narrowed(case.make(dtype))
-        first = run(case, arrays, device)
-        # Other numbers in the memory that the results will have.
-        rsconv.full((1000,), float("nan"), device=device)
-        for once, again in zip(first, run(case, arrays, device), strict=True):
+        # What is not written stays a pattern in the one run, and whatever was there in the other.
+        with Sentinels(backend.runtime) as sentinels:
+            first = run(case, arrays, backend.name)
+            assert sentinels.overrun() == [], case
+        for once, again in zip(first, run(case, arrays, backend.name), strict=True):
             assert (None if once is None else once.tobytes()) == (None if again is None else again.tobytes())
 
 
 @pytest.mark.parametrize("op", [op for op in OPS if any(case.gradient for case in OPS[op])])
-def test_gradients_are_those_of_the_cpu(op, device):
+def test_gradients_are_those_of_the_cpu(op, backend):
     for case in OPS[op]:
         if not case.gradient or "float32" not in case.dtypes:
             continue
         arrays = narrowed(case.make("float32"))
-        for got, expected in zip(run(case, arrays, device), run(case, arrays, "cpu"), strict=True):
+        for got, expected in zip(run(case, arrays, backend.name), run(case, arrays, "cpu"), strict=True):
             assert (got is None) == (expected is None), case
             if got is None:
                 continue
@@ -83,6 +80,25 @@ def test_gradients_are_those_of_the_cpu(op, device):
                 atol=8 * tolerance(case, np.dtype(np.float32), scale),
                 err_msg=str(case),
             )
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_float16(op, backend):
+    """Also where the case list leaves it to float32; beside the oracle."""
+    for case in OPS[op][::3]:
+        if "float32" not in case.dtypes or "float16" in case.dtypes:
+            continue
+        arrays = narrowed(case.make("float16"))
+        expected = case.expected(arrays)
+        for got, reference in zip(run(case, arrays, backend.name), expected, strict=False):
+            assert got.shape == reference.shape
+            if got.dtype.kind != "f":
+                np.testing.assert_array_equal(got, reference)
+                continue
+            assert got.dtype == np.float16
+            scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=0))
+            atol = tolerance(case, got.dtype, scale)
+            np.testing.assert_allclose(got, reference, rtol=0, atol=atol, err_msg=str(case))
 
 
 def calls():
