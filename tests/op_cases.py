@@ -178,6 +178,7 @@ def _layout():
     same = {"a": Array((2, 3)), "b": Array((2, 3), layout="reversed")}
     for dim in (0, 1, -1):
         yield Case("stack", same, stack, {"dim": dim}, listed=True)
+    yield from _parts()
     for dims in (0, (0, 2), -1):
         yield one(
             "flip", (2, 3, 4), lambda input, dims: np.flip(input, dims), args={"dims": dims}, linear=True
@@ -208,6 +209,22 @@ def _layout():
         )
         arrays = {"input": Array((3, 4, 5)), "index": index, "src": Array((3, 6, 5))}
         yield Case("scatter_add", arrays, o.scatter_add, {"dim": dim})
+
+
+def _parts():
+    """The whole of each result, and in a view of no simple strides."""
+    three, how = Array((2, 7, 3), layout="strided"), {"dtypes": (*ALL_FLOATS, "int32"), "linear": True}
+    for sizes, cuts in ((3, (3, 6)), ((2, 0, 5), (2, 2))):
+        args = {"split_size_or_sections": sizes, "dim": 1}
+        oracle = functools.partial(lambda tensor, cuts, **_: tuple(np.split(tensor, cuts, 1)), cuts=cuts)
+        yield Case("split", {"tensor": three}, oracle, args, **how)
+    oracle = functools.partial(lambda input, cuts, **_: tuple(np.split(input, cuts, 1)), cuts=(2, 4, 6))
+    yield Case("chunk", {"input": three}, oracle, {"chunks": 4, "dim": -2}, **how)
+    args = {"dim": 1, "start": -5, "length": 4}
+    yield Case("narrow", {"input": three}, lambda input, **_: input[:, 2:6], args, **how)
+    yield Case(
+        "unbind", {"input": three}, lambda input, dim: tuple(np.moveaxis(input, dim, 0)), {"dim": 2}, **how
+    )
 
 
 def _padding():
@@ -442,6 +459,9 @@ def _losses():
         yield Case("kl_div", chances, o.kl_div, {"reduction": reduction}, terms=64)
     yield Case("kl_div", pair, o.kl_div, {"log_target": True}, terms=64)
 
+
+# What gives views, also of host arrays in any byte order.
+VIEWS = ("chunk", "narrow", "split", "unbind")
 
 CASES = [
     *_activations(),

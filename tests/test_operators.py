@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rsconv
 from op_case import tolerance
-from op_cases import CASES
+from op_cases import CASES, VIEWS
 from rsconv import functional as F
 from rsconv import functions
 from tape import Tape
@@ -38,7 +38,8 @@ def test_values(case, device):
             check(case, result, np.asarray(reference), np.dtype(dtype), device)
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, kept[name], err_msg=f"{name} was written to")
-            assert not any(np.shares_memory(array, result) for result in results)
+            shared = [np.shares_memory(array, result) for result in results if result.size]
+            assert all(shared) if case.op in VIEWS else not any(shared)
 
 
 def check(case, result, reference, dtype, device):
@@ -54,7 +55,7 @@ def check(case, result, reference, dtype, device):
 
 
 @pytest.mark.parametrize(
-    "case", [next(c for c in CASES if c.op == op) for op in sorted({c.op for c in CASES})], ids=str
+    "case", [next(c for c in CASES if c.op == op) for op in sorted({c.op for c in CASES} - {*VIEWS})], ids=str
 )
 def test_byte_order_does_not_matter(case):
     arrays = case.make("float32")
