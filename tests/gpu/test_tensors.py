@@ -269,3 +269,19 @@ def test_numbers_are_written_as_on_the_cpu(value, dtype):
         t[1:] = value
         t[:1].fill_(value)
     np.testing.assert_array_equal(here, there.cpu())
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+def test_results_go_to_host_arrays_and_to_tensors(mode):
+    x, w = normal(2, 3, 6, 5), normal(4, 3, 3, 3)
+    want = F.conv2d(x, w, padding=1, padding_mode=mode)
+    out = np.empty_like(want)
+    with rsconv.device("gpu"):
+        assert F.conv2d(x, w, padding=1, padding_mode=mode, out=out) is out
+    np.testing.assert_allclose(out, want, rtol=1e-4, atol=1e-5)
+    target = rsconv.zeros(*want.shape, device="gpu")
+    on_gpu = rsconv.tensor(x, device="gpu")
+    assert F.conv2d(on_gpu, w, padding=1, padding_mode=mode, out=target) is target
+    np.testing.assert_array_equal(target.numpy(), out)
+    with rsconv.device("gpu"), pytest.raises(ShapeError, match="out has shape"):
+        F.conv2d(x, w, padding=1, padding_mode=mode, out=out[:1])

@@ -271,13 +271,18 @@ def convolve(
     try:
         if isinstance(out, Tensor):
             return out._write(run)
-        y = run(out)
+        if out is None or isinstance(x, ndarray):
+            y = run(out)
+        else:
+            # A host array for what another device computes.
+            check_out(out, geometry.output_shape, x.dtype)
+            y = stored(backend, run(None), out)
     except DtypeError:
         # A type that differs may be one that is not supported, too: say both.
         same_dtype(input=x, weight=w, bias=b)
         raise
     wrapped = tensor and (Tensor._new(y) if out is None else Tensor._from_array(out))
-    result = wrapped if tensor else backend.download(y)
+    result = wrapped if tensor else backend.download(y) if out is None else y
     listener = recorder.get()
     if listener is not None:
         inputs = {"input": input, "weight": weight, "bias": bias}

@@ -12,6 +12,8 @@ Array = Any
 
 def same_dtype(**arrays: Any) -> None:
     """Raise DtypeError, with both names and dtypes, unless all arrays that are not None share one dtype."""
+    if len({array.dtype for array in arrays.values() if array is not None}) == 1:
+        return
     named = [(argument, array.dtype) for argument, array in arrays.items() if array is not None]
     first, dtype = named[0]
     for other, found in named[1:]:

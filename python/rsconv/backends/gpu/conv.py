@@ -48,17 +48,29 @@ class Options(NamedTuple):
     force: str = ""
 
 
-class _Step(NamedTuple):
-    role: str
-    variant: str
-    plain: bool
-    words: bytes
-    groups: tuple[int, int]
-    x: tuple[int, int]
-    y: tuple[int, int]
-    pack: int
-    channel: int
-    units: tuple[int, int]
+class _Step:
+    """A dispatch: `tail` are its parameters behind those that the arrays decide."""
+
+    __slots__ = ("channel", "groups", "pack", "plain_variant", "role", "tail", "units", "variant", "x", "y")
+
+    def __init__(
+        self,
+        role: str,
+        variant: str,
+        plain: bool,
+        words: bytes,
+        groups: tuple[int, int],
+        x: tuple[int, int],
+        y: tuple[int, int],
+        pack: int,
+        channel: int,
+        units: tuple[int, int],
+    ) -> None:
+        """`plain` says whether there is a variant without activation and residual."""
+        self.role, self.variant, self.tail = role, variant, words[_HEAD.size :]
+        self.plain_variant = f"{variant}_plain" if plain else variant
+        self.groups, self.x, self.y = groups, x, y
+        self.pack, self.channel, self.units = pack, channel, units
 
 
 class _Plan:
@@ -66,6 +78,7 @@ class _Plan:
 
     __slots__ = (
         "algorithm",
+        "in_place",
         "kernel",
         "order",
         "packs",
@@ -93,6 +106,8 @@ class _Plan:
         self.stage_size, self.stage_steps = made["stage"]
         self.packs, self.workspace = made["packs"], made["workspace"]
         self.steps = [_Step(*step) for step in made["steps"]]
+        # Whether an input is read where it lies, by its strides; few are met.
+        self.in_place: dict[tuple[int, ...], bool] = {}
         forward = which == "forward"
         self.shape = geometry.output_shape if forward else geometry.input_shape
         self.x_shape = geometry.input_shape if forward else geometry.output_shape
@@ -204,7 +219,13 @@ def _planned(geometry: Geometry, which: str, runtime: Runtime, dtype: Any, force
 
 def _part(array: GpuArray, first: int, count: int) -> Binding:
     """The binding of `count` numbers of the memory of `array` from its `first` on."""
-    return array.runtime.bind(array.view((count,), (1,), array.offset + first))
+    runtime = array.runtime
+    if array.buffer.block.size <= runtime.max_binding:
+        # All of the buffer is bound, so no view need say which part of it counts.
+        binding = runtime.bind(array)
+        binding.first += first
+        return binding
+    return runtime.bind(array.view((count,), (1,), array.offset + first))
 
 
 def _dense(array: GpuArray) -> GpuArray:
@@ -242,14 +263,20 @@ def _strides(plan: _Plan, x: GpuArray) -> tuple[tuple[int, ...], tuple[int, ...]
 
 def _reads_in_place(plan: _Plan, x: GpuArray) -> bool:
     """Whether x lies channels-last without gaps, aligned as vectors of four need it."""
-    shape, strides = _strides(plan, x)
+    known = plan.in_place.get(x.strides)
+    if known is None:
+        known = plan.in_place[x.strides] = _is_channels_last(*_strides(plan, x))
+    return known and x.offset % 4 == 0
+
+
+def _is_channels_last(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     step = 1
     for axis in (1, 4, 3, 2, 0):
         if shape[axis] != 1:
             if strides[axis] != step:
                 return False
             step *= shape[axis]
-    return x.offset % 4 == 0
+    return True
 
 
 def _staged(plan: _Plan, x: GpuArray) -> GpuArray:
@@ -300,11 +327,10 @@ def _run(
     for step in plan.steps:
         (x_unit, y_unit), (y_first, y_count) = step.units, step.y
         weight = runtime.bind(weights[step.pack])
-        block = bytearray(step.words)
         if step.role == "part":
             assert sums is not None
             source, result = _part(x, *step.x), runtime.bind(sums)
-            _HEAD.pack_into(block, 0, source.first // x_unit, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+            head = _HEAD.pack(source.first // x_unit, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
             inputs = [source, weight]
         else:
             result = _part(y, y_first, y_count)
@@ -326,8 +352,8 @@ def _run(
                 x_first = 0
             y_at = result.first // y_unit
             given = (b is not None, residual is not None)
-            _HEAD.pack_into(block, 0, x_first, 0, b_first, r_first, y_at, *given, kind, low, high)
-        variant = f"{step.variant}_plain" if plain and step.plain else step.variant
+            head = _HEAD.pack(x_first, 0, b_first, r_first, y_at, *given, kind, low, high)
         columns, rows, _ = runtime.grid(step.groups[0])
-        runtime.dispatch(variant, bytes(block), inputs, [result], (columns, rows, step.groups[1]))
+        variant = step.plain_variant if plain else step.variant
+        runtime.dispatch(variant, head + step.tail, inputs, [result], (columns, rows, step.groups[1]))
     return y
