@@ -81,8 +81,9 @@ def parse():
 
 def limit_threads(threads):
     """Set before the processes start, since most libraries read it when they are loaded."""
-    for library in ("RSCONV_NUM", "OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_THREADS"] = str(threads)
+    others = (f"{library}_THREADS" for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM"))
+    for variable in ("RSCONV_NUM_THREADS", *others):
+        os.environ[variable] = str(threads)
 
 
 def check(case, outputs):

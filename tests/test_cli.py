@@ -1,7 +1,9 @@
 """The command line: what it prints, writes and refuses."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +83,18 @@ def test_info_shows_every_knob(capsys):
         assert f"{knob['name']}: " in shown
         assert f"(default: {knob['default']})" in words
         assert knob["help"] in words
+
+
+def test_every_variable_is_a_knob():
+    """What the package, its shaders, tests and programs name is declared in one table."""
+    root = Path(__file__).parent.parent
+    places = [root / "test", root / ".ci" / "run"]
+    for folder in ("python", "tests", "benches", "shaders", "docs", "examples"):
+        places += [path for path in (root / folder).rglob("*") if path.suffix in (".py", ".wgsl", ".md")]
+    texts = [path.read_text("utf-8") for path in places if path.exists()]
+    named = {name for text in texts for name in re.findall(r"RSCONV_[A-Z_]*[A-Z]\b", text)}
+    declared = {knob["name"] for knob in rsconv._core.info()["knobs"]}
+    assert named == declared
 
 
 def test_info_shows_values_and_reasons():

@@ -1,12 +1,14 @@
 """Every operator on the GPU: the same bits in every run, the CPU's gradients, one build for all shapes."""
 
+import re
+
 import numpy as np
 import pytest
 import rsconv
 from op_case import tolerance
 from op_cases import CASES
+from rsconv import _core, functions
 from rsconv import functional as F
-from rsconv import functions
 from rsconv.backends import Geometry
 from rsconv.backends.gpu import conv as gpu_conv
 from rsconv.backends.gpu.sentinels import Sentinels
@@ -99,6 +101,13 @@ def test_float16(op, backend):
             scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=0))
             atol = tolerance(case, got.dtype, scale)
             np.testing.assert_allclose(got, reference, rtol=0, atol=atol, err_msg=str(case))
+
+
+def test_no_kernel_uses_atomics():
+    variants = _core.shader_variants()
+    assert len(variants) > 500
+    for name in variants:
+        assert "atomic" not in re.sub(r"//.*", "", _core.render_shader(name)), name
 
 
 def calls():

@@ -5,6 +5,7 @@ import pytest
 from guards import binding_limit, guarded
 from rsconv._core import Geometry
 from rsconv.backends.gpu import matmul as matrices
+from rsconv.backends.gpu import pixel_sums, weight_grad
 from rsconv.errors import BindingTooLarge, DtypeError
 
 RNG = np.random.default_rng(7)
@@ -147,6 +148,27 @@ def test_many_pixels_are_cut(backend):
     np.testing.assert_allclose(parts, expected, atol=1e-5 * np.abs(expected).max())
     with binding_limit(backend.runtime, 60 << 10), pytest.raises(BindingTooLarge):
         backend.conv_weight_grad(geometry, *devices)
+
+
+@pytest.mark.parametrize("case", ["3x3", "many outputs", "3-D", "transposed", "1x1"])
+@pytest.mark.parametrize("last", [True, False])
+def test_long_sums_are_cut(backend, monkeypatch, case, last):
+    """Rows of the weight by themselves, so that no dispatch is long."""
+    pixel_sums._sums.clear()
+    monkeypatch.setattr(weight_grad, "_MOST_PRODUCTS", 3000)
+    shape, weight, options = CASES[case]
+    before = backend.runtime.stats()["dispatches"]
+    check(backend, shape, weight, last, **options)
+    assert backend.runtime.stats()["dispatches"] - before >= 4
+
+
+def test_long_sums_of_one_image(backend, monkeypatch):
+    monkeypatch.setattr(weight_grad, "_MOST_PRODUCTS", 3000)
+    geometry = Geometry(1, (8, 40), (6, 8, 5), padding=2)
+    x, g = (RNG.standard_normal(shape).astype(np.float32) for shape in ((8, 40), (6, 40)))
+    got = backend.download(backend.conv_weight_grad(geometry, backend.upload(x), backend.upload(g)))
+    expected = weight_gradient(Geometry(1, (1, 8, 40), (6, 8, 5), padding=2), x[None], g[None])
+    np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
 def test_large_weights_are_added_part_by_part(backend):

@@ -17,11 +17,17 @@ from ...errors import BindingTooLarge, DtypeError
 from .array import GpuArray
 from .elementwise import elementwise
 from .layout import assign, relayout
+from .layout import slice as part
 from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
 from .plans import layout_key
 from .runtime import Runtime
 
 __all__ = ["conv_weight_grad", "explain"]
+
+# Products of a dispatch: below a second on a slow GPU.
+_MOST_PRODUCTS = 20_000_000_000
+# Pixels that a plan may take for one part of the sum.
+_LONGEST = 8192
 
 
 def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> GpuArray:
@@ -49,6 +55,8 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
     pixels = _channels_last(grad, geometry.rank)
     images = _channels_last(source, geometry.rank)
     half = x.dtype == np.float16
+    if _is_long(geometry, pixels, result):
+        return _halves(geometry, x, grad_output, result)
     if fits(limit, images, pixels, result):
         plan = _plan(geometry, images.shape[0], half, _operand(images), _operand(pixels), room(limit))
         steps = sum_of(plan, pixels, images, result)
@@ -56,6 +64,50 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
             keep_sum(key, steps)
         return run_sum(steps, pixels, images, result)
     return _by_parts(geometry, images, pixels, result)
+
+
+def _is_long(geometry: Geometry, pixels: GpuArray, result: GpuArray) -> bool:
+    """Whether one part of the sum is too much work for a dispatch: of large weights few parts fit memory."""
+    if geometry.groups > 1 or result.shape[0] == 1:
+        return False
+    positions = pixels.size // pixels.shape[1]
+    parts = max(room(result.runtime.max_binding) // (4 * result.size), 1)
+    longest = max(-(-positions // parts), min(positions, _LONGEST))
+    return result.size * longest > _MOST_PRODUCTS
+
+
+def _halves(geometry: Geometry, x: GpuArray, grad_output: GpuArray, result: GpuArray) -> GpuArray:
+    """The gradient of the first and of the second half of the weight's first axis."""
+    rank, rows = geometry.rank, result.shape[0]
+    given, shape = [x, grad_output], list(geometry.input_shape)
+    which = 0 if geometry.transposed else 1
+    channels = given[which].ndim - 1 - rank
+    if channels and not _pixels_in_order(given[which].shape, given[which].strides):
+        # Copied once, and not for every part.
+        given[which] = relayout(given[which], (0, *range(2, rank + 2), 1))
+    whole = given[which]
+    for start, stop in ((0, rows // 2), (rows // 2, rows)):
+        index = [slice(None)] * whole.ndim
+        index[channels] = slice(start, stop)
+        given[which] = part(whole, tuple(index))
+        if geometry.transposed:
+            shape[channels] = stop - start
+        own = Geometry(
+            rank,
+            tuple(shape),
+            (stop - start, *result.shape[1:]),
+            None,
+            geometry.stride,
+            geometry.padding,
+            geometry.output_padding,
+            1,
+            geometry.dilation,
+            geometry.transposed,
+        )
+        assign(
+            part(result, (slice(start, stop), *(slice(None),) * (rank + 1))), conv_weight_grad(own, *given)
+        )
+    return result
 
 
 def explain(runtime: Runtime, geometry: Geometry, dtype: np.dtype[Any]) -> dict[str, Any]:
