@@ -106,6 +106,8 @@ class _Plan:
         self.stage_size, self.stage_steps = made["stage"]
         self.packs, self.workspace = made["packs"], made["workspace"]
         self.steps = [_Step(*step) for step in made["steps"]]
+        # Eager calls have neither activation nor residual; the plan names the kernel that they run.
+        self.kernel = next((s.plain_variant for s in self.steps if s.variant == self.kernel), self.kernel)
         # Whether an input is read where it lies, by its strides; few are met.
         self.in_place: dict[tuple[int, ...], bool] = {}
         forward = which == "forward"
