@@ -176,3 +176,26 @@ def test_sums_in_parts_are_the_same_bits_in_every_run(backend, force):
 
     first = bits()
     assert all(bits() == first for _ in range(4))
+
+
+def test_ten_thousand_calls_do_not_grow(fresh):
+    rng = np.random.default_rng(0)
+    x, w, b = (
+        Tensor._new(fresh.upload(rng.standard_normal(shape).astype(np.float32)))
+        for shape in ((1, 8, 6, 6), (8, 8, 3, 3), (1, 8, 1, 1))
+    )
+
+    def ten_calls():
+        y = F.relu(F.conv2d(x, w, padding=1) + b)
+        y = F.max_pool2d(y[:, :, 1:], 2) * 0.5
+        return F.softmax(F.pad(y, (1, 1)).sum((2, 3)), 1)
+
+    counts = []
+    for turn in range(1000):
+        result = ten_calls()
+        if turn % 100 == 99:
+            assert result.numpy().shape == (1, 8)
+            stats = fresh.runtime.stats()
+            names = ("buffers", "bind_groups", "pipelines", "bytes_in_use", "bytes_pooled")
+            counts.append([stats[name] for name in names])
+    assert all(count == counts[1] for count in counts[2:])
