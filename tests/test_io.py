@@ -124,6 +124,21 @@ def test_safetensors_whose_header_length_looks_like_another_format(length: int) 
     assert rsconv.load(io.BytesIO(struct.pack("<Q", length) + header + b"\x07"))["w"].tolist() == [7]
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "npz"])
+def test_save_takes_the_weights_of_a_module_on_any_device(
+    suffix: str, tmp_path: pathlib.Path, device: str
+) -> None:
+    layer = rsconv.nn.Conv2d(2, 3, 3, dtype=rsconv.float16).to(device)
+    rsconv.save(layer.state_dict(), tmp_path / f"x.{suffix}")
+    got = rsconv.load(tmp_path / f"x.{suffix}")
+    assert_same(got["weight"], layer.weight.numpy())
+    assert got["weight"].any() and layer.weight.device == device
+    other = rsconv.nn.Conv2d(2, 3, 3, dtype=rsconv.float16, device=device)
+    other.load_state_dict(got)
+    assert other.weight.device == device
+    assert_same(other.weight.numpy(), got["weight"])
+
+
 def test_save_takes_tensors(tmp_path: pathlib.Path) -> None:
     state = {"w": rsconv.Parameter(rsconv.tensor([[1.0, 2.0]])), "n": rsconv.tensor(3)}
     rsconv.save(state, tmp_path / "x.safetensors")

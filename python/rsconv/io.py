@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
 import numpy as np
 
 from ._weights_format import detect_format
+from .backends import backend_of
 from .errors import ArgumentError, DtypeError, WeightsError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _arrays_of(obj: object, format_: str) -> dict[str, Array]:
             raise ArgumentError(
                 f"save takes names without NUL characters other than '__metadata__', got {key!r}"
             )
-        array = getattr(value, "_array", value)
+        array = backend_of(value._array).download(value._array) if hasattr(value, "_array") else value
         if not isinstance(array, (np.ndarray, np.generic)):
             raise ArgumentError(
                 f"save takes arrays and Tensors, but {key!r} is of type {type(value).__name__}"
@@ -166,7 +167,7 @@ def save(obj: Mapping[str, Any], f: File, *, format: Literal["safetensors", "npz
     """Write a state dict to a file; a file that is there is replaced only once the new one is complete.
 
     Args:
-        obj: names to ndarrays or Tensors of any shape and strides; dtypes are kept. Arrays that share
+        obj: names to ndarrays or Tensors of any shape, strides and device; dtypes are kept. Arrays that share
             memory are written once each.
         f: path, or binary file.
         format: "safetensors" or "npz". Without it the suffix of the path decides, .safetensors or .npz.
