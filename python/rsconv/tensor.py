@@ -33,7 +33,7 @@ def _index(tensor: "Tensor", index: Any) -> tuple[Any, ...]:
         operators.operand(tensor, part)
         if isinstance(part, Tensor)
         else np.asarray(part, None if part else np.int64)
-        if isinstance(part, list)
+        if isinstance(part, (list, tuple, range))
         else part
         for part in given
     )

@@ -285,3 +285,22 @@ def test_results_go_to_host_arrays_and_to_tensors(mode):
     np.testing.assert_array_equal(target.numpy(), out)
     with rsconv.device("gpu"), pytest.raises(ShapeError, match="out has shape"):
         F.conv2d(x, w, padding=1, padding_mode=mode, out=out[:1])
+
+
+@pytest.mark.parametrize("mask", [True, False, np.bool_(True), np.array(False)])
+def test_masks_without_dimensions_and_other_sequences_as_indices(mask):
+    x = normal(2, 3, 4)
+    t = rsconv.tensor(x, device="gpu")
+    for index in (
+        mask,
+        (0, mask),
+        (slice(None), mask, [1]),
+        (..., mask),
+        range(1, -1, -1),
+        (slice(None), (2, 0)),
+    ):
+        np.testing.assert_array_equal(t[index].cpu(), x[index], strict=True)
+    x[mask], x[1, mask] = 5, 6
+    t[mask] = 5
+    t[1, mask] = 6
+    np.testing.assert_array_equal(t.cpu(), x)

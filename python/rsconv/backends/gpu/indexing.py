@@ -179,6 +179,11 @@ def _select(x: GpuArray, index: tuple[Any, ...]) -> _Selection:
             if not -size <= part < size:
                 raise IndexError(f"index {part} is out of bounds for axis {axis} of size {size}")
             slices.append(slice(part % size, part % size + 1, 1))
+        elif _is_mask(part) and part.ndim == 0:
+            # A mask of no dimensions selects along a new one: its one element, or none.
+            advanced.append(place)
+            arrays[len(sources)] = np.zeros(int(part), np.int64)
+            sources.append(None)
         else:
             advanced.append(place)
             for array in _indices(part, x.shape, axis):
@@ -202,7 +207,7 @@ def _as_part(part: Any) -> Any:
     if part is None or isinstance(part, (slice, EllipsisType, np.ndarray)):
         return part
     if isinstance(part, (bool, np.bool_)):
-        raise IndexError(f"a single bool, {part}, is not an index")
+        return np.asarray(part)
     try:
         return part.__index__()
     except AttributeError:

@@ -15,22 +15,20 @@ __all__ = ["GUARD", "Sentinels"]
 
 GUARD = 4096
 """Bytes that every array has behind it while sentinels are placed."""
-# Kernels may write the rest of a vec4 at the end of an array, as no array stands there.
-_VECTOR = 16
-# A NaN that no computation gives, as one float32 and as two float16.
-_WORD = 0x7FDB7FDB
+# A NaN that no computation gives, as one float32 and as two float16; no index.
+_WORD = np.int32(-0x50006)
 
 
 class Sentinels:
     """While entered, every new array of a runtime is full of a pattern, and so are `GUARD` bytes behind it.
 
-    Kernels run as always; afterwards `unwritten` and `overrun` look for the pattern.
+    Kernels run as always; afterwards `unwritten` and `overrun` look for the pattern in the `watched` arrays.
     """
 
     def __init__(self, runtime: "Runtime") -> None:
         """Watch the new arrays of `runtime`."""
         self._runtime = runtime
-        self._watched: list[GpuArray] = []
+        self.watched: list[GpuArray] = []
         self._pattern: GpuArray | None = None
 
     def __enter__(self) -> "Sentinels":
@@ -43,7 +41,7 @@ class Sentinels:
     ) -> None:
         """Stop filling new arrays."""
         self._runtime.sentinels = None
-        self._watched.clear()
+        self.watched.clear()
 
     def fill(self, array: GpuArray) -> None:
         """Fill the whole buffer of a new array."""
@@ -57,25 +55,27 @@ class Sentinels:
             runtime.copy_raw(self._pattern.buffer.block.raw, 0, block, 0, block.size)
         finally:
             runtime.sentinels = self
-        self._watched.append(array)
+        self.watched.append(array)
 
     def unwritten(self, array: GpuArray) -> int:
         """How many elements of an array hold the pattern still, whatever its strides."""
         kept = self._words(array) == _WORD
         if array.itemsize == 2:
-            kept = self._words(array).view(np.uint16) == _WORD & 0xFFFF
+            kept = self._words(array).view(np.uint16) == int(_WORD) & 0xFFFF
         if array.size == 0:
             return 0
         view = np.lib.stride_tricks.as_strided(kept[array.offset :], array.shape, array.strides)
         return int(np.count_nonzero(view))
 
-    def overrun(self) -> list[str]:
-        """The arrays made since, described, behind whose end something was written."""
+    def overrun(self, rest: int = 16) -> list[str]:
+        """The arrays made since, described, behind whose end something was written.
+
+        Kernels may write the rest of the last `rest` bytes, a vec4, as no array stands there.
+        """
         found = []
-        for array in self._watched:
-            changed = np.count_nonzero(
-                self._words(array)[-(-array.nbytes // _VECTOR) * _VECTOR // 4 :] != _WORD
-            )
+        for array in self.watched:
+            end = -(-array.nbytes // rest) * rest
+            changed = np.count_nonzero(self._words(array)[end // 4 :] != _WORD)
             if changed:
                 found.append(f"{changed} words behind {array}")
         return found
