@@ -5,7 +5,7 @@ import pytest
 import rsconv
 from rsconv import functional as F
 from rsconv import nn
-from rsconv.errors import ArgumentError
+from rsconv.errors import ArgumentError, DtypeError
 
 X = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
 W = np.ones((4, 3, 3, 3), np.float32)
@@ -85,3 +85,17 @@ def test_numbers_in_lists_take_the_dtype_of_the_tensor_beside_them():
         whole = make(rsconv.tensor(np.uint8([1])), [300])
         assert (whole.dtype, whole.item()) == (rsconv.int64, 301)
     assert rsconv.tensor([1]).add([0.5]).dtype == rsconv.float32
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: rsconv.add(np.array([None]), 1), "dtype object"),
+        (lambda: rsconv.where(np.array([True]), np.array(["a"]), np.array(["b"])), "dtype <U1"),
+        (lambda: F.conv1d(np.ones((1, 1, 4), bool), np.ones((1, 1, 2), bool)), "input has type bool"),
+        (lambda: rsconv.scatter_add(np.zeros(3, bool), 0, [0], np.ones(1, bool)), "src has type bool"),
+    ],
+)
+def test_what_cannot_be_computed_with_is_refused_and_named(call, text):
+    with pytest.raises(DtypeError, match=text):
+        call()

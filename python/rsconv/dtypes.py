@@ -92,11 +92,15 @@ def promote(*operands: Any) -> Dtype:
     Arrays with dimensions decide; a 0-d array counts only if its category (bool, integer, float, complex) is
     higher than theirs, and a Python scalar only if it is higher than that of all arrays, and then as int64,
     float32 or complex64. Source: PyTorch, "Tensor Attributes", type promotion.
+
+    Raises DtypeError for arrays of what are no numbers.
     """
     ranks: list[Dtype | None] = [None, None, None]
     for operand in operands:
         if not isinstance(operand, (builtins.bool, builtins.int, builtins.float, builtins.complex)):
             rank, found = (0 if operand.ndim else 1), operand.dtype.newbyteorder("=")
+            if found.kind not in _CATEGORY:
+                raise DtypeError(f"cannot compute with an array of dtype {found}")
         else:
             rank, found = 2, _DEFAULT_OF_CATEGORY[_CATEGORY[np.dtype(type(operand)).kind]]
         before = ranks[rank]

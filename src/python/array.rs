@@ -77,6 +77,31 @@ impl Kind {
     }
 }
 
+/// Runs `$body` with `$t` as a floating-point kind's type, or `$other` for the rest, which strided arrays never are.
+macro_rules! by_float {
+    ($kind:expr, $t:ident => $body:expr) => {
+        by_float!($kind, $t => $body, unreachable!("a strided array holds floats or bools"))
+    };
+    ($kind:expr, $t:ident => $body:expr, $other:expr) => {
+        match $kind {
+            Kind::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            Kind::F32 => {
+                type $t = f32;
+                $body
+            }
+            Kind::F64 => {
+                type $t = f64;
+                $body
+            }
+            _ => $other,
+        }
+    };
+}
+pub(super) use by_float;
+
 /// A Rust type with its kind.
 pub(super) trait Stored: Copy + Send + Sync + 'static {
     const KIND: Kind;
@@ -102,7 +127,7 @@ impl<'py> Input<'py> {
             return Err(to_python(
                 py,
                 Error::Dtype(format!(
-                    "{name} has type {}, which convolution does not support; supported are float16, float32, float64, \
+                    "{name} has type {}, but supported are float16, float32, float64, \
                  int8 to int64, uint8 to uint64, complex64 and complex128",
                     dtype_name(array)
                 )),

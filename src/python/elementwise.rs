@@ -1,6 +1,6 @@
 //! Elementwise expressions and reductions.
 
-use super::array::{Kind, Stored};
+use super::array::{Kind, Stored, by_float};
 use super::call;
 use super::errors::to_python;
 use super::strided::{Fresh, Strided, broadcast};
@@ -14,30 +14,8 @@ use crate::ops::reductions::{self, Reduction};
 use crate::ops::softmax as soft;
 use crate::ops::strided::memory_order;
 use crate::threads;
-use half::f16;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
-
-/// Runs `$body` with `$t` as a floating-point kind's type.
-macro_rules! by_float {
-    ($kind:expr, $t:ident => $body:expr) => {
-        match $kind {
-            Kind::F16 => {
-                type $t = f16;
-                $body
-            }
-            Kind::F32 => {
-                type $t = f32;
-                $body
-            }
-            Kind::F64 => {
-                type $t = f64;
-                $body
-            }
-            _ => unreachable!("a strided array holds floats or bools"),
-        }
-    };
-}
 
 /// An operand as Python gives it.
 enum Given<'py> {

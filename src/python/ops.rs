@@ -1,6 +1,6 @@
 //! The convolution functions.
 
-use super::array::{Input, Kind, Out, Stored};
+use super::array::{Input, Kind, Out, Stored, by_float};
 use super::call;
 use super::errors::to_python;
 use super::geometry::Geometry;
@@ -16,27 +16,6 @@ use pyo3::types::PyDict;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// Runs `$body` with `$t` as a floating-point kind's type, or `$other` for the rest.
-macro_rules! by_float {
-    ($kind:expr, $t:ident => $body:expr, $other:expr) => {
-        match $kind {
-            Kind::F16 => {
-                type $t = f16;
-                $body
-            }
-            Kind::F32 => {
-                type $t = f32;
-                $body
-            }
-            Kind::F64 => {
-                type $t = f64;
-                $body
-            }
-            _ => $other,
-        }
-    };
-}
 
 /// Runs `$body` with `$t` as an integer kind's type.
 macro_rules! by_integer {
