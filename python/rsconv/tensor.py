@@ -145,7 +145,7 @@ class Tensor:
 
     @property
     def device(self) -> Device:
-        """Where the tensor lives: `device("cpu")`, which equals `"cpu"`, or a GPU, `device("gpu:0")`."""
+        """Where the tensor lives: `device("cpu")`, which equals `"cpu"`, or a GPU, `device("gpu")`."""
         return CPU if isinstance(self._array, np.ndarray) else Device._of(backend_of(self._array))
 
     @property
