@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Iterable
-from contextvars import Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,10 @@ from .backends import Backend
 from .dtypes import Dtype, check_dtype
 
 __all__ = ["CPU", "device", "placement"]
+
+
+# The devices around each entered one, of this thread: an object may be entered by several threads at a time.
+_outer: ContextVar[tuple[Backend | None, ...]] = ContextVar("outer", default=())
 
 
 class device:
@@ -28,7 +32,7 @@ class device:
     type: str
     index: int | None
 
-    __slots__ = ("_backend", "_entered", "index", "type")
+    __slots__ = ("_backend", "index", "type")
 
     def __init__(self, name: "str | device" = "cpu", index: int | None = None) -> None:
         """Look `name` up among the devices that are available."""
@@ -36,20 +40,20 @@ class device:
         self._backend = backends.named(text)
         self.type, _, number = self._backend.name.partition(":")
         self.index = int(number) if number else 0 if ":" in text else None
-        self._entered: list[Token[Backend | None]] = []
 
     @classmethod
     def _of(cls, backend: Backend) -> "device":
         """The device of a backend."""
         made = object.__new__(cls)
-        made._backend, made._entered = backend, []
+        made._backend = backend
         made.type, _, number = backend.name.partition(":")
         made.index = int(number) if number else None
         return made
 
     def __enter__(self) -> "device":
         """Make this the device of host arrays and factories."""
-        self._entered.append(backends.current.set(self._backend))
+        _outer.set((*_outer.get(), backends.current.get()))
+        backends.current.set(self._backend)
         return self
 
     def __exit__(
@@ -59,7 +63,9 @@ class device:
         trace: TracebackType | None,
     ) -> None:
         """Return to the device before."""
-        backends.current.reset(self._entered.pop())
+        *rest, before = _outer.get()
+        _outer.set(tuple(rest))
+        backends.current.set(before)
 
     @property
     def name(self) -> str:

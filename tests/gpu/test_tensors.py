@@ -3,6 +3,7 @@
 import copy
 import operator
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -56,6 +57,25 @@ def test_factories_and_host_arrays_follow_the_device():
     assert rsconv.zeros(1).device == "cpu"
     t = rsconv.ones(2, device="gpu")
     assert rsconv.zeros_like(t).device == t.device == "gpu"
+
+
+def test_threads_may_enter_one_device_object_at_a_time():
+    gpu, both, found = rsconv.device("gpu"), threading.Barrier(2, timeout=30), []
+
+    def work():
+        with gpu:
+            both.wait()
+            with rsconv.device("cpu"), gpu:
+                inside = rsconv.zeros(1).device
+            both.wait()
+        found.append((inside, rsconv.zeros(1).device))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [("gpu", "cpu")] * 2
 
 
 def test_two_devices_in_one_call_raise_and_name_both():
