@@ -1,6 +1,5 @@
 """What the functions add to PyTorch's, and padding and folding, against NumPy and the definitions."""
 
-import importlib
 import itertools
 
 import numpy as np
@@ -347,9 +346,8 @@ def test_out_may_be_a_tensor():
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "int32"])
 def test_a_parameter_is_packed_once_and_never_stale(dtype, monkeypatch):
     packs = []
-    module = importlib.import_module("rsconv.backends.cpu.conv")
-    pack = module.pack
-    monkeypatch.setattr(module, "pack", lambda *arguments: packs.append(1) or pack(*arguments))
+    pack = cpu.pack
+    monkeypatch.setattr(cpu, "pack", lambda *arguments: packs.append(1) or pack(*arguments))
     x, w = (normal(1, 2, 9) * 9).astype(dtype), (normal(3, 2, 3) * 9).astype(dtype)
     # Only floating-point Parameters can require gradients.
     weight = rsconv.Parameter(rsconv.tensor(w), requires_grad=False)

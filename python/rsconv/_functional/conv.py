@@ -18,6 +18,8 @@ from .recording import node
 ndarray = np.ndarray
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 TRANSPOSED_PADDING_MODES = ("zeros", "circular")
+# Of one weight, packed.
+_GEOMETRIES_KEPT = 4
 
 
 def conv1d(
@@ -265,8 +267,7 @@ def convolve(
         packed = w
         if tensor and isinstance(weight, Tensor) and weight._storage.protected:
             # Contents that only the API can change: packed once, until it does.
-            kept = weight._packed
-            packed = backend.packed(geometry, weight._array, kept)
+            packed = _packed(backend, geometry, weight)
         run = partial(backend.conv, geometry, x, packed, b)
     try:
         if isinstance(out, Tensor):
@@ -292,6 +293,19 @@ def convolve(
             args = {"geometry": geometry, "pads": _border(geometry), "mode": padding_mode}
             listener("conv_with_borders", inputs, (result,), args)
     return result
+
+
+def _packed(backend: Backend, geometry: Geometry, weight: Tensor) -> Any:
+    """The packed weight, kept for the last few geometries."""
+    # Fetched before the weight is read: see `Storage.packed`.
+    kept = weight._packed
+    found = kept.get(geometry)
+    if found is None:
+        found = backend.pack(geometry, weight._array)
+        for old in list(kept)[: 1 - _GEOMETRIES_KEPT]:
+            kept.pop(old, None)
+        kept[geometry] = found
+    return found
 
 
 def convolution(geometry: Geometry, input: ArrayLike, weight: ArrayLike) -> Result:

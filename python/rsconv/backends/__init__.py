@@ -136,7 +136,7 @@ class Backend(Protocol):
     def matmul(self, a: Array, b: Array) -> Array:
         """(B, M, K) by (B, K, N) to (B, M, N), in any strides; B of size 1 may be expanded."""
 
-    # Convolutions. `w` of `conv` may be what `pack` or `packed` returned.
+    # Convolutions. `w` of `conv` may be what `pack` returned.
 
     def conv(
         self, geometry: Geometry, x: Array, w: Any, b: Array | None = None, out: Array | None = None
@@ -157,9 +157,6 @@ class Backend(Protocol):
 
     def conv_of(self, weight: Any) -> Callable[..., Array]:
         """`conv` for what `pack` returned: the shortest way to its kernel."""
-
-    def packed(self, geometry: Geometry, w: Array, kept: dict[Geometry, Any]) -> Any:
-        """`pack`, looked up in `kept`, a dict that holds for the present contents of `w` only."""
 
     def unfold(self, geometry: Geometry, x: Array) -> Array:
         """Columns `(N, C * prod(k), L)` of the windows of `geometry`."""

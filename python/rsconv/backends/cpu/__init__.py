@@ -12,7 +12,6 @@ from .conv import (
     conv_weight_grad,
     explain,
     pack,
-    packed,
 )
 from .dropout import dropout
 from .elementwise import elementwise
@@ -54,7 +53,6 @@ __all__ = [
     "moments",
     "name",
     "pack",
-    "packed",
     "pad",
     "pad_grad",
     "permute",

@@ -14,13 +14,12 @@ from ... import _core
 from ..._core import Geometry, PackedWeight
 from ..checks import check_out, same_dtype
 
-__all__ = ["conv", "conv_input_grad", "conv_of", "conv_weight_grad", "explain", "pack", "packed"]
+__all__ = ["conv", "conv_input_grad", "conv_of", "conv_weight_grad", "explain", "pack"]
 
 Array = NDArray[Any]
 
 # Array dtype characters of complex64 and complex128.
 _COMPLEX = "FD"
-_GEOMETRIES_KEPT = 4
 
 
 class _ComplexWeight(NamedTuple):
@@ -72,17 +71,6 @@ def pack(geometry: Geometry, w: Array) -> PackedWeight | _ComplexWeight:
 def conv_of(weight: PackedWeight | _ComplexWeight) -> Callable[..., Array]:
     """`conv` for this packed weight, without what tells weights apart."""
     return _complex_conv if type(weight) is _ComplexWeight else _core.conv
-
-
-def packed(geometry: Geometry, w: Array, kept: dict[Geometry, Any]) -> PackedWeight | _ComplexWeight:
-    """`pack`, kept in `kept` for the last few geometries."""
-    weight: PackedWeight | _ComplexWeight | None = kept.get(geometry)
-    if weight is None:
-        weight = pack(geometry, w)
-        for old in list(kept)[: 1 - _GEOMETRIES_KEPT]:
-            kept.pop(old, None)
-        kept[geometry] = weight
-    return weight
 
 
 def _complex_conv(

@@ -85,7 +85,6 @@ class GpuBackend:
     conv_weight_grad = staticmethod(weight_grad.conv_weight_grad)
     pack = staticmethod(_conv.pack)
     conv_of = staticmethod(_conv.conv_of)
-    packed = staticmethod(_conv.packed)
     unfold = staticmethod(_unfold.unfold)
     fold = staticmethod(_unfold.fold)
 

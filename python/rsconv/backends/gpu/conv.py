@@ -18,11 +18,10 @@ from ..checks import check_out, same_dtype
 from .array import Binding, GpuArray
 from .runtime import Runtime
 
-__all__ = ["Activation", "PackedWeight", "conv", "conv_input_grad", "conv_of", "explain", "pack", "packed"]
+__all__ = ["Activation", "PackedWeight", "conv", "conv_input_grad", "conv_of", "explain", "pack"]
 
 MAX_PRODUCTS = 20_000_000_000
 """Multiplications of one dispatch, at most: a slow GPU does them in less than a second."""
-_GEOMETRIES_KEPT = 4
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float16))
 # x_first, w_first, b_first, r_first, y_first, bias, residual, activation, act_low, act_high.
 _HEAD = struct.Struct("<8I2f")
@@ -177,17 +176,6 @@ def pack(geometry: Geometry, w: GpuArray, force: str = "") -> PackedWeight:
 def conv_of(weight: PackedWeight) -> Callable[..., GpuArray]:
     """`conv` for a packed weight."""
     return conv
-
-
-def packed(geometry: Geometry, w: GpuArray, kept: dict[Geometry, Any]) -> PackedWeight:
-    """`pack`, kept in `kept` for the last few geometries."""
-    weight: PackedWeight | None = kept.get(geometry)
-    if weight is None:
-        weight = pack(geometry, w)
-        for old in list(kept)[: 1 - _GEOMETRIES_KEPT]:
-            kept.pop(old, None)
-        kept[geometry] = weight
-    return weight
 
 
 def explain(runtime: Runtime, geometry: Geometry, dtype: np.dtype[Any], which: str) -> dict[str, Any]:
