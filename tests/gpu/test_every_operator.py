@@ -4,14 +4,15 @@ import re
 
 import numpy as np
 import pytest
-import rsconv
 from op_case import tolerance
 from op_cases import CASES
 from rsconv import _core, functions
 from rsconv import functional as F
-from rsconv.backends import Geometry
+from rsconv.backends import Geometry, cpu, gpu
 from rsconv.backends.gpu import conv as gpu_conv
+from rsconv.backends.gpu import devices, runtime
 from rsconv.backends.gpu.sentinels import Sentinels
+from rsconv.errors import BindingTooLarge
 from rsconv.tensor import Tensor
 from tape import Tape
 
@@ -27,9 +28,13 @@ def dtype_of(case):
     return next((d for d in case.dtypes if d in ("float32", "int32")), None)
 
 
-def run(case, arrays, device):
+def run(case, arrays, backend):
     """All results, and the gradients of the first one, in host memory."""
-    tensors = {name: rsconv.from_numpy(array).to(device) for name, array in arrays.items()}
+
+    def on(array):
+        return Tensor._new(backend.upload(array))
+
+    tensors = {name: on(array) for name, array in arrays.items()}
     with Tape() as tape:
         found = case.call(function_of(case), tensors)
     results = tuple(found) if isinstance(found, tuple) else (found,)
@@ -37,9 +42,7 @@ def run(case, arrays, device):
     if case.gradient:
         smooth = [name for name, array in case.arrays.items() if array.smooth and name not in case.fixed]
         upstream = np.random.default_rng(1).normal(0, 1, results[0].shape).astype(results[0].dtype)
-        gradients = tape.gradients(
-            results[0], rsconv.from_numpy(upstream).to(device), [tensors[name] for name in smooth]
-        )
+        gradients = tape.gradients(results[0], on(upstream), [tensors[name] for name in smooth])
     return [None if x is None else x.cpu().numpy() for x in (*results, *gradients)]
 
 
@@ -57,31 +60,60 @@ def test_every_run_gives_the_same_bits_and_writes_them_all(op, backend):
         arrays = narrowed(case.make(dtype))
         # What is not written stays a pattern in the one run, and whatever was there in the other.
         with Sentinels(backend.runtime) as sentinels:
-            first = run(case, arrays, backend.name)
+            first = run(case, arrays, backend)
             assert sentinels.overrun() == [], case
-        for once, again in zip(first, run(case, arrays, backend.name), strict=True):
+        for once, again in zip(first, run(case, arrays, backend), strict=True):
             assert (None if once is None else once.tobytes()) == (None if again is None else again.tobytes())
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if any(case.gradient for case in OPS[op])])
-def test_gradients_are_those_of_the_cpu(op, backend):
-    for case in OPS[op]:
-        if not case.gradient or "float32" not in case.dtypes:
+def check_beside_cpu(case, arrays, backend):
+    for got, expected in zip(run(case, arrays, backend), run(case, arrays, cpu), strict=True):
+        assert (got is None) == (expected is None), case
+        if got is None:
             continue
-        arrays = narrowed(case.make("float32"))
-        for got, expected in zip(run(case, arrays, backend.name), run(case, arrays, "cpu"), strict=True):
-            assert (got is None) == (expected is None), case
-            if got is None:
-                continue
-            assert got.shape == expected.shape
-            scale = float(np.abs(expected).max(initial=0))
-            np.testing.assert_allclose(
-                got,
-                expected,
-                rtol=0,
-                atol=8 * tolerance(case, np.dtype(np.float32), scale),
-                err_msg=str(case),
-            )
+        assert got.shape == expected.shape
+        if expected.dtype.kind != "f":
+            np.testing.assert_array_equal(got, expected)
+            continue
+        scale = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
+        atol = 8 * tolerance(case, np.dtype(np.float32), scale)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=atol, err_msg=str(case))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_results_and_gradients_are_those_of_the_cpu(op, backend):
+    for case in OPS[op]:
+        if "float32" in case.dtypes:
+            check_beside_cpu(case, narrowed(case.make("float32")), backend)
+
+
+# What binds a whole sample or matrix, and what is made of it.
+BOUND = re.compile(r"(conv|(adaptive_)?(max|avg)_pool).*|interpolate|pad|unfold|fold|linear|matmul|bmm")
+
+
+@pytest.fixture(scope="module")
+def small(backend):
+    """The same GPU, as if it bound no more than 1 KiB at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "_LARGEST_BINDING", 1024)
+        limited = gpu.GpuBackend(devices.start(backend.runtime.adapter), backend.name)
+    assert limited.runtime.max_binding == 1024
+    return limited
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_arrays_beyond_a_lowered_limit(op, small):
+    """They are computed in parts, and right; or refused with numbers, where one sample is too large."""
+    done = 0
+    cases = [case for case in OPS[op] if "float32" in case.dtypes]
+    for case in cases:
+        try:
+            check_beside_cpu(case, narrowed(case.make("float32")), small)
+            done += 1
+        except BindingTooLarge as error:
+            assert BOUND.fullmatch(op) and re.search(r"\d bytes.*\b1,?024\b", str(error)), (case, error)
+    # Of convolutions the rows of one image are cut, too: `test_gpu_conv_limits.py`.
+    assert done or not cases or re.fullmatch(r"conv[23]d|.*pool3d", op)
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -92,7 +124,7 @@ def test_float16(op, backend):
             continue
         arrays = narrowed(case.make("float16"))
         expected = case.expected(arrays)
-        for got, reference in zip(run(case, arrays, backend.name), expected, strict=False):
+        for got, reference in zip(run(case, arrays, backend), expected, strict=False):
             assert got.shape == reference.shape
             if got.dtype.kind != "f":
                 np.testing.assert_array_equal(got, reference)

@@ -23,6 +23,8 @@ __all__ = ["Runtime"]
 # The largest alignment of offsets that WebGPU lets a device ask for.
 _ALIGN = 256
 _MOST_TABLES = 512
+# Elements of a binding have numbers that fit 32 bits, with a sign; some adapters would bind more.
+_LARGEST_BINDING = (1 << 32) - 16
 
 
 class Runtime(Commands):
@@ -43,7 +45,7 @@ class Runtime(Commands):
         self.adapter_class = adapter.kind
         self.limits: dict[str, int] = dict(device.limits)
         self.features = frozenset(device.features)
-        self.max_binding = self.limits["max-storage-buffer-binding-size"] // 16 * 16
+        self.max_binding = min(self.limits["max-storage-buffer-binding-size"], _LARGEST_BINDING) // 16 * 16
         flags = wgpu.BufferUsage
         self._usage = int(flags.STORAGE | flags.COPY_SRC | flags.COPY_DST)
         largest = self.limits["max-buffer-size"]
