@@ -6,7 +6,7 @@ use super::table::{Predicate, Value};
 use crate::simd::{Body, Isa};
 
 /// A run of elements: one slice for each operand, the constants, and where the result goes. All slices are equally
-/// long.
+/// long, but that of three operands or more all but the first may be one element each, the same for all places.
 pub struct Run<'a, T, R> {
     /// The instruction set to run on.
     pub isa: Isa,
@@ -54,10 +54,22 @@ fn each<N: Number, R>(x: &[&[N::Scalar]], arity: usize, out: &mut [R], f: impl F
                 out[i] = f(&[of(a, i), of(b, i)]);
             }
         }
+        [a, b, c] if arity == 3 && b.len() == 1 && c.len() == 1 => {
+            let (a, b, c) = (&a[..n], of(b, 0), of(c, 0));
+            for i in 0..n {
+                out[i] = f(&[of(a, i), b, c]);
+            }
+        }
         [a, b, c] if arity == 3 => {
             let (a, b, c) = (&a[..n], &b[..n], &c[..n]);
             for i in 0..n {
                 out[i] = f(&[of(a, i), of(b, i), of(c, i)]);
+            }
+        }
+        [a, b, c, d, e] if arity == 5 && [b, c, d, e].iter().all(|x| x.len() == 1) => {
+            let (a, b, c, d, e) = (&a[..n], of(b, 0), of(c, 0), of(d, 0), of(e, 0));
+            for i in 0..n {
+                out[i] = f(&[of(a, i), b, c, d, e]);
             }
         }
         [a, b, c, d, e] if arity == 5 => {

@@ -50,6 +50,18 @@ pub(super) fn exp<L: Lane>(x: L) -> L {
     L::select(x.is_nan(), x, (small_expm1(r) + L::lit(1.0)) * a * b)
 }
 
+/// e to the power of `x`, which is at most 0; 0 where that is subnormal. Anything for NaN.
+#[inline(always)]
+pub(super) fn exp_of_negative<L: Lane>(x: L) -> L {
+    // One factor reaches all normal numbers.
+    let (n, r) = by_ln_2(x.bounded(LEAST_NORMAL, 0.0));
+    let y = (small_expm1(r) + L::lit(1.0)) * n.pow2();
+    L::select(L::lit(LEAST_NORMAL).lt(x), y, L::lit(0.0))
+}
+
+/// e to the power of this is just normal.
+const LEAST_NORMAL: f64 = -87.0;
+
 /// `exp(x) - 1`, exact near 0.
 #[inline(always)]
 pub(super) fn expm1<L: Lane>(x: L) -> L {
@@ -180,7 +192,7 @@ pub(super) fn erf<L: Lane>(x: L) -> L {
         t,
         &[-0.00031247, -1.1272023, -0.637965, -0.1032562, 0.021906475, -0.0029640056, 0.00018797163],
     );
-    let far = (L::lit(1.0) - far.exp()).copy_sign(x);
+    let far = (L::lit(1.0) - far.exp_of_negative()).copy_sign(x);
     let y = L::select(t.below(L::lit(1.0)), x.fma(near, x), far);
     L::select(x.is_nan(), x, y)
 }

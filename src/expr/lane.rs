@@ -96,6 +96,11 @@ pub trait Lane:
     fn exp(self) -> Self {
         Self::shared("exp", [self], |[x]| functions::exp(x))
     }
+    /// e to the power of it, if it is at most 0; 0 instead of subnormal numbers. Anything for NaN.
+    #[inline(always)]
+    fn exp_of_negative(self) -> Self {
+        Self::shared("exp_of_negative", [self], |[x]| functions::exp_of_negative(x))
+    }
     /// `exp(self) - 1`, exact near 0.
     #[inline(always)]
     fn expm1(self) -> Self {
@@ -369,7 +374,7 @@ macro_rules! functions {
         fn less_product(self, n: Self, m: i32, exponent: i32) -> Self {
             -n.rest(Real(f64::from(m) * 2f64.powi(exponent)), self)
         }
-        functions!(exp exp, expm1 exp_m1, log ln, log1p ln_1p, sin sin, cos cos, tanh tanh);
+        functions!(exp exp, exp_of_negative exp, expm1 exp_m1, log ln, log1p ln_1p, sin sin, cos cos, tanh tanh);
         #[inline(always)]
         fn erf(self) -> Self {
             Real(libm::erf(self.0))

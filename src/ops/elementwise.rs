@@ -15,11 +15,12 @@ use crate::view::Output;
 use std::ops::Range;
 
 /// Elements of a block.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 2048;
 /// Elements of a block if nothing is brought.
-const LONG_BLOCK: usize = 8 * BLOCK;
+const LONG_BLOCK: usize = 4 * BLOCK;
 /// Elements of a task, about: some ten microseconds.
-const TASK: usize = 64 * BLOCK;
+const TASK: usize = 32 * BLOCK;
+
 /// An operand; views have strides for every axis of the output.
 pub enum Operand<'a, E> {
     /// Numbers.
@@ -47,6 +48,17 @@ enum Source<'a, E: Element> {
     /// In any strides.
     Elements(View<'a, E>, Vec<isize>),
     Bools(View<'a, u8>, Vec<isize>),
+}
+
+impl<E: Element> Source<'_, E> {
+    /// Whether it is one number along the last axis.
+    fn repeats(&self) -> bool {
+        match self {
+            Source::Constant(_) => true,
+            Source::Elements(_, strides) => strides.last() == Some(&0),
+            _ => false,
+        }
+    }
 }
 
 /// Computes `op` for all places of an output of shape `shape`, whose axes are in its memory order.
@@ -83,7 +95,12 @@ where
     let total: usize = shape.iter().product();
     let (dims, sources) = plan(shape, operands);
     let isa = Isa::current()?;
-    let job = Job { blocks: Blocks::new(&dims, &sources), dims: &dims, sources: &sources, params: &params };
+    let blocks = Blocks::new(&dims, &sources);
+    let lone = sources.len() > 2
+        && blocks.row == dims[dims.len() - 1]
+        && !sources[0].repeats()
+        && sources[1..].iter().all(Source::repeats);
+    let job = Job { blocks, dims: &dims, sources: &sources, params: &params, lone };
     let each = (TASK / job.blocks.len.max(1)).max(1);
     let tasks = job.blocks.count.div_ceil(each);
     let range = |task: usize| task * each..job.blocks.count.min((task + 1) * each);
@@ -183,8 +200,13 @@ impl Blocks {
     fn new<E: Element>(dims: &[usize], sources: &[Source<'_, E>]) -> Blocks {
         let total: usize = dims.iter().product();
         let last = dims[dims.len() - 1];
-        let repeats = |source: &Source<'_, E>| matches!(source, Source::Elements(_, strides) if strides.last() == Some(&0));
-        let row = if last >= BLOCK / 2 && sources.iter().any(repeats) { last } else { total };
+        let row = if last >= BLOCK / 4
+            && sources.iter().any(|source| source.repeats() && !matches!(source, Source::Constant(_)))
+        {
+            last
+        } else {
+            total
+        };
         let direct = sources.iter().all(|source| matches!(source, Source::Same(_)));
         let each = row.div_ceil(if direct { LONG_BLOCK } else { BLOCK }).max(1);
         Blocks { row, each, len: row.div_ceil(each), count: if total == 0 { 0 } else { total / row * each } }
@@ -203,6 +225,8 @@ struct Job<'a, E: Element> {
     dims: &'a [usize],
     sources: &'a [Source<'a, E>],
     params: &'a [E::Acc],
+    /// All operands but the first repeat one number along rows: they are passed as one element.
+    lone: bool,
 }
 
 impl<E: Element> Job<'_, E>
@@ -239,15 +263,16 @@ where
                         let mut from = 0;
                         runs(self.dims, strides, at, n, |_, offset, _| from = view.position(offset));
                         let value = view.data[from].widen();
+                        let places = if self.lone { 1 } else { self.blocks.len };
                         // Zeros of both signs are not the same.
                         if !filled.is_some_and(|old| bytemuck::bytes_of(&old) == bytemuck::bytes_of(&value)) {
-                            block.fill(value);
+                            block[..places].fill(value);
                             *filled = Some(value);
                         }
-                        &block[..n]
+                        &block[..places.min(n)]
                     }
                     Source::Same(_) => unreachable!("it was seen to"),
-                    Source::Constant(_) => &block[..n],
+                    Source::Constant(_) => &block[..if self.lone { 1 } else { n }],
                     Source::Elements(view, strides) => {
                         *filled = None;
                         bring(view, self.dims, strides, at, &mut block[..n])

@@ -20,10 +20,12 @@ use crate::view::{Output, as_accumulators};
 
 /// Elements of a piece of a row.
 pub(crate) const PIECE: usize = 2048;
+/// Elements of a piece that is not worth clearing a long one.
+const SHORT_PIECE: usize = 256;
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 32;
 /// Columns of a tile.
-pub(crate) const COLUMNS: usize = 512;
+pub(crate) const COLUMNS: usize = 2048;
 /// Elements of a part, and the fewest of a task.
 const PART: usize = 1 << 16;
 /// The shortest rows worth a piece of their own.
@@ -216,7 +218,14 @@ where
         // Pieces of one result, counted over its rows.
         let pieces = length.div_ceil(PIECE);
         let total = reduced.dims[..last].iter().product::<usize>() * pieces;
-        let (each, parts) = parts(total, length.min(PIECE));
+        let results = outer.count();
+        // Rows of several results lie between the rows of one.
+        let between = outer.strides.first().is_some_and(|stride| {
+            last > 0 && stride.unsigned_abs() < reduced.strides[0].unsigned_abs() && length >= PIECE / 2
+        });
+        // Then every row is a part, so that memory is read in its order.
+        let (each, parts) =
+            if between { (pieces, (total / pieces).max(1)) } else { parts(total, length.min(PIECE)) };
         let (mut dims, mut strides) = (reduced.dims.clone(), reduced.strides.clone());
         dims[last] = pieces;
         strides[last] = step * PIECE as isize;
@@ -236,7 +245,6 @@ where
             });
             sum.unwrap_or_else(R::nothing)
         };
-        let results = outer.count();
         if parts == 1 {
             return share.run(results, total * length.min(PIECE), &|k| {
                 write(self.plan.outer_out.offset(k) as usize, part(outer.offset(k), 0));
@@ -244,8 +252,10 @@ where
         }
         let mut sums = vec![R::nothing(); results * parts];
         let shared = Output::new(&mut sums);
-        share.run(results * parts, PART, &|unit| {
-            shared.write(unit, part(outer.offset(unit / parts), unit % parts));
+        share.run(results * parts, each * length.min(PIECE), &|unit| {
+            let (k, number) =
+                if between { (unit % results, unit / results) } else { (unit / parts, unit % parts) };
+            shared.write(k * parts + number, part(outer.offset(k), number));
         })?;
         for (k, sums) in sums.chunks(parts).enumerate() {
             let sum = sums.iter().copied().reduce(R::join).expect("there are parts");
@@ -269,9 +279,16 @@ where
         {
             return f(&data[from..from + n]);
         }
-        let mut piece = [E::Acc::default(); PIECE];
-        self.bring(from, step, &mut piece[..n]);
-        f(&piece[..n])
+        let (mut short, mut long);
+        let piece: &mut [E::Acc] = if n <= SHORT_PIECE {
+            short = [E::Acc::default(); SHORT_PIECE];
+            &mut short[..n]
+        } else {
+            long = [E::Acc::default(); PIECE];
+            &mut long[..n]
+        };
+        self.bring(from, step, piece);
+        f(piece)
     }
 
     fn bring(&self, from: usize, step: isize, to: &mut [E::Acc]) {
@@ -293,29 +310,31 @@ where
         let (outer, reduced) = (&self.plan.outer, &self.plan.reduced);
         let (width, total) = (columns.width(), reduced.count());
         let blocks = width.div_ceil(COLUMNS);
-        let (each, parts) = parts(total, width.min(COLUMNS));
+        let block_width = width.div_ceil(blocks.max(1));
+        // A part has a sum for every column, which has to be stored and joined: few of them, then.
+        let (each, parts) = parts(total, block_width.div_ceil(4));
         // Sums of the columns of one block over some rows.
         let part = |start: isize, block: usize, part: usize, sums: &mut [R::Wide]| {
             sums.fill(R::nothing());
             let from = part * each;
-            let start = start + (block * COLUMNS) as isize * columns.stride;
+            let start = start + (block * block_width) as isize * columns.stride;
             self.tiles(columns, start, (from, each.min(total - from)), sums.len(), |x, pitch, rows, n| {
                 R::columns(self.isa, x, pitch, rows, &mut sums[..n]);
             });
         };
-        let size = |block: usize| COLUMNS.min(width - block * COLUMNS);
+        let size = |block: usize| block_width.min(width - block * block_width);
         let finish = |k: usize, block: usize, sums: &mut [R::Wide]| {
             let out = self.plan.outer_out.offset(k);
             let count = sums.len() / columns.folded;
             for i in 0..count {
                 let sum = (0..columns.folded).map(|row| sums[row * count + i]).reduce(R::join);
-                let at = out + (block * COLUMNS + i) as isize * columns.out;
+                let at = out + (block * block_width + i) as isize * columns.out;
                 write(at as usize, sum.expect("a row"));
             }
         };
         let units = outer.count() * blocks;
         if parts == 1 {
-            return share.run(units, total * width.min(COLUMNS), &|unit| {
+            return share.run(units, total * block_width, &|unit| {
                 let (k, block) = (unit / blocks, unit % blocks);
                 let mut sums = [R::nothing(); COLUMNS];
                 let sums = &mut sums[..size(block)];
@@ -323,7 +342,7 @@ where
                 finish(k, block, sums);
             });
         }
-        let slot = width.min(COLUMNS);
+        let slot = block_width;
         let mut sums = vec![R::nothing(); units * parts * slot];
         let shared = Output::new(&mut sums);
         share.run(units * parts, PART, &|index| {

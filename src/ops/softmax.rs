@@ -5,7 +5,8 @@
 //! | rows | the elements of one softmax, side by side | the axis lies innermost |
 //! | columns | some neighbouring softmaxes, in scratch that the second-level cache holds | the rest |
 //!
-//! Memory is read once and written once. float16 is computed in float32.
+//! Memory is read once and written once. float16 is computed in float32. Where the largest element is not finite,
+//! all results are NaN: the exponentials do not tell, so its product with 0 is added to the factor.
 
 use super::reduce::{PIECE, Share};
 use super::reducers::{Largest, Reducer};
@@ -21,7 +22,7 @@ use crate::view::{Output, as_accumulators};
 
 /// Elements of a tile, about, and its fewest and most columns.
 const TILE: usize = 1 << 15;
-const COLUMNS: (usize, usize) = (16, 256);
+const COLUMNS: (usize, usize) = (16, 512);
 
 /// Along `axis` of a view of `shape`, whose axes are in the memory order of the output, which is dense.
 pub fn run<E: Element>(
@@ -71,8 +72,8 @@ where
     };
     match others.split_last() {
         Some((&inner, outer)) if place.is_some() && place != Some(dims.len() - 1) => {
-            let width = (TILE / length).clamp(COLUMNS.0, COLUMNS.1).min(dims[inner]);
-            let blocks = dims[inner].div_ceil(width);
+            let blocks = dims[inner].div_ceil((TILE / length).clamp(COLUMNS.0, COLUMNS.1));
+            let width = dims[inner].div_ceil(blocks);
             share.run(count(outer) * blocks, length * width, &|unit| {
                 let (x, y) = offsets(outer, unit / blocks);
                 let first = unit % blocks * width;
@@ -141,7 +142,8 @@ where
         for (x, out) in x.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
             sum += self.isa.run(Exponentials { x, max, out });
         }
-        let (log, sum) = (self.log, E::Acc::nearest(if self.log { sum.ln() } else { 1.0 / sum }));
+        let sum = E::Acc::nearest(if self.log { sum.ln() } else { 1.0 / sum });
+        let (log, sum) = (self.log, sum + max * E::Acc::default());
         self.isa.run(Finish { x, max, sum, log, out });
     }
 
@@ -164,8 +166,20 @@ where
                 self.bring(self.view.position(x + i as isize * self.step), stride, row);
             }
             self.isa.run(ColumnSoftmax { tile, max, log: self.log });
-            for (i, row) in tile.chunks(columns).enumerate() {
-                E::narrow_row(row, self.out.run(y + i * self.pitch, columns));
+            let direct = self.out.as_accumulator();
+            for (i, row) in tile.chunks_mut(columns).enumerate() {
+                let at = y + i * self.pitch;
+                match &direct {
+                    Some(out) => {
+                        self.isa.run(FinishRow { row, sums: max, log: self.log, out: out.run(at, columns) })
+                    }
+                    None => {
+                        let mut finished = [E::Acc::default(); COLUMNS.1];
+                        let out = &mut finished[..columns];
+                        self.isa.run(FinishRow { row, sums: max, log: self.log, out: &mut *out });
+                        E::narrow_row(out, self.out.run(at, columns));
+                    }
+                }
             }
         })
     }
@@ -188,7 +202,7 @@ impl<T: Softmaxed> Body for Exponentials<'_, T> {
     fn run<const FUSED: bool>(self) -> f64 {
         let Exponentials { x, max, out } = self;
         let mut lanes = [T::default(); LANES];
-        let exp = |x: T| <T::Lane<FUSED> as Number>::of(x - max).exp().get();
+        let exp = |x: T| <T::Lane<FUSED> as Number>::of(x - max).exp_of_negative().get();
         let mut outs = out.chunks_exact_mut(LANES);
         let mut xs = x.chunks_exact(LANES);
         for (out, x) in outs.by_ref().zip(xs.by_ref()) {
@@ -232,9 +246,10 @@ impl<T: Softmaxed> Body for Finish<'_, T> {
     }
 }
 
-/// Softmax of every column of a tile, in place.
+/// Exponentials of a tile, or what they are of (`log`), in place: with every column's largest element taken away.
 struct ColumnSoftmax<'a, T> {
     tile: &'a mut [T],
+    /// In the end what the exponentials are multiplied with, or what is taken away from the logarithms.
     max: &'a mut [T],
     log: bool,
 }
@@ -249,31 +264,64 @@ impl<T: Softmaxed> Body for ColumnSoftmax<'_, T> {
         let (sums, part) = (&mut sums[..n], &mut part[..n]);
         max.fill(T::nearest(f64::NEG_INFINITY));
         for row in tile.chunks_exact(n) {
-            for j in 0..n {
-                max[j] = if row[j] > max[j] || row[j].is_nan() { row[j] } else { max[j] };
-            }
+            largest(row, max);
         }
-        let exp = |x: T| <T::Lane<FUSED> as Number>::of(x).exp().get();
         for rows in tile.chunks_mut(SUMMED * n) {
             part.fill(T::default());
             for row in rows.chunks_exact_mut(n) {
-                for j in 0..n {
-                    let shifted = row[j] - max[j];
-                    let e = exp(shifted);
-                    part[j] += e;
-                    row[j] = if log { shifted } else { e };
+                if log {
+                    exponentials::<T, FUSED, true>(row, max, part);
+                } else {
+                    exponentials::<T, FUSED, false>(row, max, part);
                 }
             }
-            for j in 0..n {
-                sums[j] += part[j].exact();
+            for (sum, part) in sums.iter_mut().zip(&*part) {
+                *sum += part.exact();
             }
         }
-        for j in 0..n {
-            part[j] = T::nearest(if log { sums[j].ln() } else { 1.0 / sums[j] });
+        for (max, sum) in max.iter_mut().zip(&*sums) {
+            *max = T::nearest(if log { sum.ln() } else { 1.0 / sum }) + *max * T::default();
         }
-        for row in tile.chunks_exact_mut(n) {
-            for j in 0..n {
-                row[j] = if log { row[j] - part[j] } else { row[j] * part[j] };
+    }
+}
+
+#[inline(always)]
+fn largest<T: Softmaxed>(row: &[T], max: &mut [T]) {
+    for (max, &x) in max.iter_mut().zip(row) {
+        *max = if x > *max || x.is_nan() { x } else { *max };
+    }
+}
+
+#[inline(always)]
+fn exponentials<T: Softmaxed, const FUSED: bool, const LOG: bool>(row: &mut [T], max: &[T], sums: &mut [T]) {
+    for ((x, &max), sum) in row.iter_mut().zip(max).zip(sums) {
+        let shifted = *x - max;
+        let e = <T::Lane<FUSED> as Number>::of(shifted).exp_of_negative().get();
+        *sum += e;
+        *x = if LOG { shifted } else { e };
+    }
+}
+
+/// One row of the results of a tile.
+struct FinishRow<'a, T> {
+    row: &'a [T],
+    sums: &'a [T],
+    log: bool,
+    out: &'a mut [T],
+}
+
+impl<T: Softmaxed> Body for FinishRow<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let FinishRow { row, sums, log, out } = self;
+        if log {
+            for ((out, &x), &sum) in out.iter_mut().zip(row).zip(sums) {
+                *out = x - sum;
+            }
+        } else {
+            for ((out, &x), &sum) in out.iter_mut().zip(row).zip(sums) {
+                *out = x * sum;
             }
         }
     }

@@ -302,6 +302,10 @@ pub(super) fn empty<'py>(
     let place = Kind::ALL.iter().position(|entry| Some(entry.0) == kind).unwrap_or(Kind::ALL.len());
     let dtype = &dtypes[place];
     let shape_tuple = pyo3::types::PyTuple::new(py, shape)?;
+    let bytes = shape.iter().fold(kind.map_or(1, Kind::size), |bytes, &n| bytes.saturating_mul(n));
+    if let Some(array) = super::recycle::array(empty.bind(py), &shape_tuple, dtype.bind(py), bytes)? {
+        return Ok(array);
+    }
     match empty.bind(py).call1((shape_tuple, dtype)) {
         Ok(array) => Ok(array.cast_into::<PyUntypedArray>()?),
         Err(error) if error.is_instance_of::<PyMemoryError>(py) => {

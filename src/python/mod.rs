@@ -13,6 +13,7 @@ mod geometry;
 mod gpu;
 mod gpu_conv;
 mod ops;
+mod recycle;
 mod strided;
 mod weight_grad;
 mod windows;
