@@ -1,6 +1,7 @@
 //! Taps along a row, and rows weighted and added: the inner loops of resampling.
 
 use super::taps::{Periodic, TapTable, Weight};
+use crate::simd::{Isa, rows};
 use std::ops::Range;
 
 /// Outputs `part` of a table along a row.
@@ -9,12 +10,13 @@ pub(super) struct Along<'a, T> {
     pub(super) row: &'a [T],
     pub(super) part: Range<usize>,
     pub(super) to: &'a mut [T],
+    pub(super) isa: Isa,
 }
 
 impl<T: Weight> Along<'_, T> {
     #[inline(always)]
     pub(super) fn run<const FUSED: bool>(self) {
-        let Along { table, row, part, to } = self;
+        let Along { table, row, part, to, isa } = self;
         assert!(row.len() == table.size() && to.len() == part.len());
         let weights = T::weights(table);
         let [before, periodic, after] = divide(&part, weights.periodic.as_ref());
@@ -24,7 +26,7 @@ impl<T: Weight> Along<'_, T> {
         }
         if let Some(found) = weights.periodic.as_ref().filter(|_| !periodic.is_empty()) {
             let to = &mut to[at(&periodic)];
-            Stretch { table, weights: &weights.of, row, outputs: periodic, found }.run::<FUSED>(to);
+            Stretch { table, weights: &weights.of, row, outputs: periodic, found, isa }.run::<FUSED>(to);
         }
     }
 }
@@ -133,6 +135,7 @@ struct Stretch<'a, T> {
     row: &'a [T],
     outputs: Range<usize>,
     found: &'a Periodic,
+    isa: Isa,
 }
 
 impl<'a, T: Weight> Stretch<'a, T> {
@@ -184,18 +187,16 @@ impl<'a, T: Weight> Stretch<'a, T> {
     /// Two phases that advance by one element, stored in turn.
     #[inline(always)]
     fn pairs<const TAPS: usize, const FUSED: bool>(&self, to: &mut [T]) {
-        let to = to.as_chunks_mut::<2>().0;
-        let n = to.len();
+        let n = to.len() / 2;
         let ((even, even_weights), (odd, odd_weights)) = (self.taps::<TAPS>(0), self.taps::<TAPS>(1));
         let (even, odd) = (even.map(|row| &row[..n]), odd.map(|row| &row[..n]));
-        // Zipped, for what is most common.
-        if let ([a, b], [c, d]) = (&even[..], &odd[..]) {
-            for ((((to, &a), &b), &c), &d) in to.iter_mut().zip(*a).zip(*b).zip(*c).zip(*d) {
-                to[0] = even_weights[1].multiply_add::<FUSED>(b, even_weights[0] * a);
-                to[1] = odd_weights[1].multiply_add::<FUSED>(d, odd_weights[0] * c);
+        if let (&[a, b], &[c, d]) = (&even[..], &odd[..]) {
+            let weights = [[even_weights[0], even_weights[1]], [odd_weights[0], odd_weights[1]]];
+            if rows::interleaved_pairs(self.isa, [[a, b], [c, d]], weights, to) {
+                return;
             }
-            return;
         }
+        let to = to.as_chunks_mut::<2>().0;
         for i in 0..n {
             let (mut a, mut b) = (even_weights[0] * even[0][i], odd_weights[0] * odd[0][i]);
             for tap in 1..TAPS {
@@ -235,9 +236,19 @@ pub(super) fn combine<'a, T: Weight, const FUSED: bool>(
     numbers: &[u32],
     weights: &[T],
     to: &mut [T],
+    isa: Isa,
 ) {
     if numbers.is_empty() {
         to.fill(T::default());
+    }
+    let mut together = [&[][..]; rows::MOST_ROWS];
+    if let Some(together) = together.get_mut(..numbers.len()).filter(|together| !together.is_empty()) {
+        for (into, &number) in together.iter_mut().zip(numbers) {
+            *into = row(number);
+        }
+        if rows::weighted_rows(isa, together, weights, to) {
+            return;
+        }
     }
     let mut adds = false;
     for (numbers, weights) in numbers.chunks(ROWS).zip(weights.chunks(ROWS)) {

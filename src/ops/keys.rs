@@ -1,5 +1,6 @@
 //! Elements as max pooling compares them.
 
+use crate::simd::{Isa, rows};
 use half::f16;
 
 /// An element that has a largest one.
@@ -12,10 +13,15 @@ pub trait Pooled: Copy + Send + Sync + 'static {
     fn key(self) -> Self::Key;
     /// The element of a key.
     fn of(key: Self::Key) -> Self;
+    /// `simd::rows::largest_of_pairs` for the types that have it; else false.
+    #[inline(always)]
+    fn largest_of_pairs(_isa: Isa, _rows: &[&[Self]], _taps: usize, _to: &mut [Self]) -> bool {
+        false
+    }
 }
 
 macro_rules! pooled {
-    ($($t:ty: $lowest:expr),*) => {
+    ($($t:ty: $lowest:expr $(, $pairs:path)?;)*) => {
         $(impl Pooled for $t {
             type Key = $t;
             const LOWEST: $t = $lowest;
@@ -27,11 +33,18 @@ macro_rules! pooled {
             fn of(key: $t) -> $t {
                 key
             }
+            $(#[inline(always)]
+            fn largest_of_pairs(isa: Isa, rows: &[&[$t]], taps: usize, to: &mut [$t]) -> bool {
+                $pairs(isa, rows, taps, to)
+            })?
         })*
     };
 }
-pooled!(f32: f32::NEG_INFINITY, f64: f64::NEG_INFINITY, i8: i8::MIN, i16: i16::MIN, i32: i32::MIN, i64: i64::MIN,
-        u8: 0, u16: 0, u32: 0, u64: 0);
+pooled! {
+    f32: f32::NEG_INFINITY, rows::largest_of_pairs;
+    f64: f64::NEG_INFINITY, rows::largest_of_pairs;
+    i8: i8::MIN; i16: i16::MIN; i32: i32::MIN; i64: i64::MIN; u8: 0; u16: 0; u32: 0; u64: 0;
+}
 
 const MAGNITUDE: i16 = 0x7fff;
 const INFINITY: i16 = 0x7c00;

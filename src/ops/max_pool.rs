@@ -2,6 +2,7 @@
 //!
 //! | | how |
 //! |---|---|
+//! | values of float32 or float64, two or three taps every two elements | vectors of the rows of a window |
 //! | values only | the rows of a window are merged into one, element by element; then windows along that row |
 //! | with indices | tap after tap over whole output rows, so that the first of equals is known |
 //! | with indices, adaptive or few outputs | output by output |
@@ -10,7 +11,8 @@ use super::keys::{Pooled, larger, wins};
 use super::shares::{Run, share_rows};
 use super::windows::Window;
 use crate::error::Result;
-use crate::simd::Body;
+use crate::simd::rows::MOST_ROWS;
+use crate::simd::{Body, Isa};
 use crate::view::Output;
 use std::ops::Range;
 
@@ -42,6 +44,7 @@ pub fn max_pool<T: Pooled>(
         windows: &windows,
         elements: &elements,
         segments,
+        isa: run.isa,
         y: Output::new(y),
         indices: indices.map(Output::new),
     };
@@ -55,6 +58,7 @@ struct Pool<'a, T> {
     /// For the first two axes, the elements that each output sees.
     elements: &'a [Vec<Vec<usize>>; 2],
     segments: usize,
+    isa: Isa,
     y: Output<'a, T>,
     indices: Option<Output<'a, i64>>,
 }
@@ -72,21 +76,31 @@ impl<T: Pooled> Body for Task<'_, T> {
         let [d, h, w] = windows;
         let (rows, plane) = (d.outputs * h.outputs, d.size * h.size * w.size);
         let mut buffers = Buffers { merged: vec![], best: vec![], taps: vec![], offsets: vec![] };
-        for unit in self.units {
-            let (row, segment) = (unit / segments, unit % segments);
+        let (mut row, mut segment) = (self.units.start / segments, self.units.start % segments);
+        let (mut p, mut od, mut oh) = (row / rows, row % rows / h.outputs, row % h.outputs);
+        for _ in self.units {
             let part = segment * SEGMENT..((segment + 1) * SEGMENT).min(w.outputs);
             let at = row * w.outputs + part.start;
             let to = y.run(at, part.len());
-            let (p, row) = (row / rows, row % rows);
-            let (od, oh) = (row / h.outputs, row % h.outputs);
             let seen = [&self.pool.elements[0][od][..], &self.pool.elements[1][oh][..]];
             let job = Job { x: &x[p * plane..][..plane], windows, row: (od, oh), seen, part };
             match indices {
+                None if job.pairs(self.pool.isa, to) => {}
                 None => job.values(to, &mut buffers),
                 Some(indices) if w.adaptive || w.outputs < FEW => {
                     job.one_by_one(to, indices.run(at, to.len()))
                 }
                 Some(indices) => job.with_indices(to, indices.run(at, to.len()), &mut buffers),
+            }
+            segment += 1;
+            if segment == *segments {
+                (segment, row, oh) = (0, row + 1, oh + 1);
+            }
+            if oh == h.outputs {
+                (oh, od) = (0, od + 1);
+            }
+            if od == d.outputs {
+                (od, p) = (0, p + 1);
             }
         }
     }
@@ -114,6 +128,44 @@ struct Buffers<K> {
 const ROWS: usize = 3;
 
 impl<T: Pooled> Job<'_, T> {
+    /// `values` where windows of two or three taps start every two elements; false where that is not so.
+    #[inline(always)]
+    fn pairs(&self, isa: Isa, to: &mut [T]) -> bool {
+        let [_, h, w] = self.windows;
+        let [first, second] = self.seen;
+        let count = first.len() * second.len();
+        let fits = !w.adaptive && w.stride == 2 && w.dilation == 1 && matches!(w.kernel, 2 | 3);
+        if !fits || !(1..=MOST_ROWS).contains(&count) {
+            return false;
+        }
+        let mut rows = [&self.x[..0]; MOST_ROWS];
+        let all = first.iter().flat_map(|i| second.iter().map(move |j| i * h.size + j));
+        for (row, at) in rows.iter_mut().zip(all) {
+            *row = &self.x[at * w.size..][..w.size];
+        }
+        // Outputs of which all taps are inside, and those before and after.
+        let start = w.low.div_ceil(2).clamp(self.part.start, self.part.end);
+        let inside = (w.size + w.low).checked_sub(w.kernel).map_or(0, |last| last / 2 + 1);
+        let end = inside.clamp(start, self.part.end);
+        if start == end {
+            return false;
+        }
+        let from = 2 * start - w.low;
+        let tails = rows.map(|row| row.get(from..).unwrap_or_default());
+        let middle = &mut to[start - self.part.start..end - self.part.start];
+        if !T::largest_of_pairs(isa, &tails[..count], w.kernel, middle) {
+            return false;
+        }
+        for i in (self.part.start..start).chain(end..self.part.end) {
+            let mut best = T::LOWEST;
+            for at in w.elements(i) {
+                best = rows[..count].iter().fold(best, |best, row| larger(row[at].key(), best));
+            }
+            to[i - self.part.start] = T::of(best);
+        }
+        true
+    }
+
     #[inline(always)]
     fn values(&self, to: &mut [T], buffers: &mut Buffers<T::Key>) {
         let [_, h, w] = self.windows;

@@ -6,14 +6,17 @@
 //! | the last | row by row |
 //! | another | rows of all that follows are added up, in parts that stay in cache |
 //!
-//! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate array of the type of sums.
+//! Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
+//!
+//! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate
+//! array of the type of sums.
 
 use super::along::{Along, combine};
 use super::shares::{Run, share_rows};
 use super::taps::{TapTable, Weight};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::simd::Body;
+use crate::simd::{Body, Isa, rows as vectors};
 use crate::view::{Output, as_accumulators};
 use std::ops::Range;
 
@@ -129,7 +132,9 @@ where
     let parts = if I::is_acc() { to_width.div_ceil(PART) } else { 1 };
     let bytes = (width * size_of::<I>() + to_width * size_of::<O>()) / parts.max(1);
     let y = Sink::new(y);
-    share_rows(count * parts, bytes, run, &|units| run.isa.run(RowsTask { x, along, y: &y, parts, units }))
+    share_rows(count * parts, bytes, run, &|units| {
+        run.isa.run(RowsTask { x, along, y: &y, parts, units, isa: run.isa })
+    })
 }
 
 /// Units are parts of output rows.
@@ -139,13 +144,14 @@ struct RowsTask<'a, I, O: Element> {
     y: &'a Sink<'a, O>,
     parts: usize,
     units: Range<usize>,
+    isa: Isa,
 }
 
 impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for RowsTask<'_, I, O> {
     type Out = ();
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let RowsTask { x, along: table, y, parts, units } = self;
+        let RowsTask { x, along: table, y, parts, units, isa } = self;
         let (width, to_width) = (table.size(), table.outputs());
         let sums = as_accumulators(x);
         let (mut converted, mut buffer) = (Vec::new(), Vec::new());
@@ -159,7 +165,7 @@ impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for RowsTask<'_, I,
             };
             let (at, len) = (r * to_width + part.start, part.len());
             let to = y.target(at, len, &mut buffer);
-            Along { table, row, part, to }.run::<FUSED>();
+            Along { table, row, part, to, isa }.run::<FUSED>();
             y.finish(at, len, &buffer);
         }
     }
@@ -236,7 +242,7 @@ impl<I: Element<Acc: Weight>> Planes<'_, I> {
         let bytes = height * self.inner * size_of::<I>() + to_height * to_width * size_of::<O>();
         let y = Sink::new(y);
         share_rows(self.outer * units, bytes / units.max(1), run, &|units| {
-            run.isa.run(PlanesTask { planes: self, y: &y, parts, units });
+            run.isa.run(PlanesTask { planes: self, y: &y, parts, units, isa: run.isa });
         })
     }
 }
@@ -247,13 +253,14 @@ struct PlanesTask<'a, I, O: Element> {
     y: &'a Sink<'a, O>,
     parts: usize,
     units: Range<usize>,
+    isa: Isa,
 }
 
 impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for PlanesTask<'_, I, O> {
     type Out = ();
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let PlanesTask { planes, y, parts, units } = self;
+        let PlanesTask { planes, y, parts, units, isa } = self;
         let Planes { x, inner, above, along, .. } = *planes;
         let (height, to_height) = (above.size(), above.outputs());
         let to_width = along.map_or(inner, TapTable::outputs);
@@ -261,8 +268,15 @@ impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for PlanesTask<'_, 
         // Whichever comes first works on the fewer rows.
         let (before, after) = if to_height >= height { (along, None) } else { (None, along) };
         let sums = as_accumulators(x).filter(|_| before.is_none());
+        let pairs = after.and_then(TapTable::pairs::<I::Acc>);
         let (mut summed, mut buffer) = (Vec::new(), Vec::new());
-        let mut ring = Ring { width: 0, rows: vec![], held: vec![None; above.span()], converted: vec![] };
+        let mut ring = Ring {
+            width: 0,
+            rows: vec![],
+            held: vec![None; above.span().next_power_of_two()],
+            converted: vec![],
+            isa,
+        };
         let mut next_row = units.start % to_height;
         let mut column_part = usize::MAX;
         for unit in units.clone() {
@@ -292,24 +306,45 @@ impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for PlanesTask<'_, 
             let len = if along.is_some() { to_width } else { width };
             let to = y.target(at, len, &mut buffer);
             match after {
+                Some(_) if pairs.is_some_and(|pair| summed_pairs(isa, row, heights, weights, pair, to)) => {}
                 Some(table) => {
                     summed.resize(inner, I::Acc::default());
-                    combine::<I::Acc, FUSED>(row, heights, weights, &mut summed);
-                    Along { table, row: &summed, part: 0..to_width, to }.run::<FUSED>();
+                    combine::<I::Acc, FUSED>(row, heights, weights, &mut summed, isa);
+                    Along { table, row: &summed, part: 0..to_width, to, isa }.run::<FUSED>();
                 }
-                None => combine::<I::Acc, FUSED>(row, heights, weights, to),
+                None => combine::<I::Acc, FUSED>(row, heights, weights, to, isa),
             }
             y.finish(at, len, &buffer);
         }
     }
 }
 
-/// Prepared rows of one plane: as many as the taps of one output span, each in the slot that its number leaves.
+/// One or two rows times weights, and pairs of elements of their sum times a pair of weights; false for other
+/// numbers of rows and for short ones.
+#[inline(always)]
+fn summed_pairs<'a, T: Weight>(
+    isa: Isa,
+    row: impl Fn(u32) -> &'a [T],
+    numbers: &[u32],
+    weights: &[T],
+    (first, pair): (usize, [T; 2]),
+    to: &mut [T],
+) -> bool {
+    match *numbers {
+        [a] => vectors::weighted_pairs(isa, &[&row(a)[first..]], weights, pair, to),
+        [a, b] => vectors::weighted_pairs(isa, &[&row(a)[first..], &row(b)[first..]], weights, pair, to),
+        _ => false,
+    }
+}
+
+/// Prepared rows of one plane: at least as many as the taps of one output span, a power of two, each in the slot
+/// that the low bits of its number name.
 struct Ring<A> {
     width: usize,
     rows: Vec<A>,
     held: Vec<Option<u32>>,
     converted: Vec<A>,
+    isa: Isa,
 }
 
 impl<A: Weight> Ring<A> {
@@ -322,7 +357,7 @@ impl<A: Weight> Ring<A> {
 
     #[inline(always)]
     fn slot(&self, h: u32) -> usize {
-        h as usize % self.held.len()
+        h as usize & (self.held.len() - 1)
     }
 
     #[inline(always)]
@@ -340,7 +375,7 @@ impl<A: Weight> Ring<A> {
             Some(row) => row,
             None => widened(row, &mut self.converted),
         };
-        Along { table, row, part: 0..self.width, to }.run::<FUSED>();
+        Along { table, row, part: 0..self.width, to, isa: self.isa }.run::<FUSED>();
     }
 
     #[inline(always)]

@@ -118,6 +118,18 @@ impl TapTable {
         self.selects
     }
 
+    /// Where every output sums two neighbours, two elements after those of the output before, with the same
+    /// weights: the first element, and the weights.
+    pub(super) fn pairs<T: Weight>(&self) -> Option<(usize, [T; 2])> {
+        let weights = T::weights(self);
+        let found = weights.periodic.as_ref()?;
+        let (&[first, second], &[a, b]) = (&self.indices[self.row(0)], &weights.of[self.row(0)]) else {
+            return None;
+        };
+        let regular = found.outputs == (0..self.outputs()) && found.outputs_step == 1;
+        (regular && found.elements_step == 2 && second == first + 1).then_some((first as usize, [a, b]))
+    }
+
     pub(super) fn span(&self) -> usize {
         self.span
     }

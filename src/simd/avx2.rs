@@ -4,9 +4,9 @@ use super::Simd;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(crate) struct F32x8;
+pub struct F32x8;
 #[derive(Clone, Copy)]
-pub(crate) struct F64x4;
+pub struct F64x4;
 
 // SAFETY of every block in this file: `Simd`'s contract; the caller enabled AVX2 and FMA and vouches for the
 // lanes that are not masked off.
@@ -122,6 +122,35 @@ impl Simd for F32x8 {
             _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(mixed)))
         }
     }
+    #[inline(always)]
+    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            // The instruction gives `b` if either is NaN.
+            _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a))
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: __m256, b: __m256) -> (__m256, __m256) {
+        unsafe {
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            (
+                _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even)),
+                _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(odd)),
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let turned = _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0));
+            _mm256_blend_ps::<0b1000_0000>(turned, b)
+        }
+    }
 }
 
 impl Simd for F64x4 {
@@ -191,5 +220,27 @@ impl Simd for F64x4 {
             let mixed = _mm256_shuffle_pd::<0b1010>(low, high);
             _mm256_permute4x64_pd::<0b11_01_10_00>(mixed)
         }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m256d, b: __m256d) -> __m256d {
+        unsafe { _mm256_mul_pd(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: __m256d, b: __m256d) -> __m256d {
+        unsafe {
+            // The instruction gives `b` if either is NaN.
+            _mm256_blendv_pd(_mm256_max_pd(a, b), a, _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a))
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        unsafe {
+            let (even, odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            (_mm256_permute4x64_pd::<0b11_01_10_00>(even), _mm256_permute4x64_pd::<0b11_01_10_00>(odd))
+        }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: __m256d, b: __m256d) -> __m256d {
+        unsafe { _mm256_blend_pd::<0b1000>(_mm256_permute4x64_pd::<0b00_11_10_01>(a), b) }
     }
 }

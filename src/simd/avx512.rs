@@ -5,9 +5,9 @@ use super::avx2::transpose8_f32;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(crate) struct F32x16;
+pub struct F32x16;
 #[derive(Clone, Copy)]
-pub(crate) struct F64x8;
+pub struct F64x8;
 
 /// The lowest `n` bits.
 #[inline(always)]
@@ -104,6 +104,32 @@ impl Simd for F32x16 {
             _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, high)
         }
     }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            // The instruction gives `b` if either is NaN.
+            _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), a)
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: __m512, b: __m512) -> (__m512, __m512) {
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+        }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let from = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 31);
+            _mm512_permutex2var_ps(a, from, b)
+        }
+    }
 }
 
 impl Simd for F64x8 {
@@ -180,6 +206,32 @@ impl Simd for F64x8 {
             let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
             let high = _mm512_maskz_loadu_pd(0x7f, p.add(8));
             _mm512_permutex2var_pd(_mm512_loadu_pd(p), even, high)
+        }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512d, b: __m512d) -> __m512d {
+        unsafe { _mm512_mul_pd(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: __m512d, b: __m512d) -> __m512d {
+        unsafe {
+            // The instruction gives `b` if either is NaN.
+            _mm512_mask_mov_pd(_mm512_max_pd(a, b), _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, a), a)
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        unsafe {
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+            (_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b))
+        }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: __m512d, b: __m512d) -> __m512d {
+        unsafe {
+            let from = _mm512_setr_epi64(1, 2, 3, 4, 5, 6, 7, 15);
+            _mm512_permutex2var_pd(a, from, b)
         }
     }
 }

@@ -14,6 +14,7 @@ mod body;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 mod portable;
+pub(crate) mod rows;
 
 use std::sync::OnceLock;
 
@@ -38,13 +39,34 @@ pub trait Float:
 {
     /// Its name in kernel names.
     const NAME: &'static str;
+    /// Its vectors of AVX2.
+    #[cfg(target_arch = "x86_64")]
+    type Avx2: Simd<T = Self>;
+    /// Its vectors of AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    type Avx512: Simd<T = Self>;
+    /// Its vectors of NEON.
+    #[cfg(target_arch = "aarch64")]
+    type Neon: Simd<T = Self>;
 }
 
 impl Float for f32 {
     const NAME: &'static str = "f32";
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = avx2::F32x8;
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = avx512::F32x16;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = neon::F32x4;
 }
 impl Float for f64 {
     const NAME: &'static str = "f64";
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = avx2::F64x4;
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = avx512::F64x8;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = neon::F64x2;
 }
 
 /// A vector of `L` lanes of `T`.
@@ -116,6 +138,14 @@ pub trait Simd: Copy + 'static {
     unsafe fn store_interleaved(p: *mut Self::T, a: Self::V, b: Self::V);
     /// Lanes `p[0], p[2], .. p[2 * L - 2]`; touches the `2 * L - 1` elements from `p` on and none beyond.
     unsafe fn load_even(p: *const Self::T) -> Self::V;
+    /// `a * b`.
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of two lanes, or NaN if either is NaN.
+    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes at even places of `a` followed by `b`, and those at odd places.
+    unsafe fn even_odd(a: Self::V, b: Self::V) -> (Self::V, Self::V);
+    /// Lanes `1..L` of `a`, and the last of `b`.
+    unsafe fn shifted(a: Self::V, b: Self::V) -> Self::V;
 }
 
 /// An instruction set that this machine has.

@@ -5,9 +5,9 @@ use super::Simd;
 use std::arch::aarch64::*;
 
 #[derive(Clone, Copy)]
-pub(crate) struct F32x4;
+pub struct F32x4;
 #[derive(Clone, Copy)]
-pub(crate) struct F64x2;
+pub struct F64x2;
 
 // SAFETY of every block in this file: `Simd`'s contract; NEON is part of the target's baseline and the caller
 // vouches for the lanes that are touched.
@@ -108,6 +108,22 @@ impl Simd for F32x4 {
             vuzp1q_f32(low, vextq_f32::<1>(high, high))
         }
     }
+    #[inline(always)]
+    unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vmulq_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vbslq_f32(vceqq_f32(a, a), vbslq_f32(vcgtq_f32(a, b), a, b), a) }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        unsafe { (vuzp1q_f32(a, b), vuzp2q_f32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vextq_f32::<1>(a, vextq_f32::<3>(b, b)) }
+    }
 }
 
 impl Simd for F64x2 {
@@ -173,5 +189,21 @@ impl Simd for F64x2 {
             let (low, high) = (vld1q_f64(p), vld1q_f64(p.add(1)));
             vcopyq_laneq_f64::<1, 1>(low, high)
         }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: float64x2_t, b: float64x2_t) -> float64x2_t {
+        unsafe { vmulq_f64(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: float64x2_t, b: float64x2_t) -> float64x2_t {
+        unsafe { vbslq_f64(vceqq_f64(a, a), vbslq_f64(vcgtq_f64(a, b), a, b), a) }
+    }
+    #[inline(always)]
+    unsafe fn even_odd(a: float64x2_t, b: float64x2_t) -> (float64x2_t, float64x2_t) {
+        unsafe { (vuzp1q_f64(a, b), vuzp2q_f64(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn shifted(a: float64x2_t, b: float64x2_t) -> float64x2_t {
+        unsafe { vextq_f64::<1>(a, vextq_f64::<1>(b, b)) }
     }
 }

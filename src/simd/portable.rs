@@ -96,6 +96,33 @@ macro_rules! array_vector {
                 }
                 v
             }
+            #[inline(always)]
+            unsafe fn mul(a: Self::V, mut b: Self::V) -> Self::V {
+                for i in 0..$lanes {
+                    b[i] = a[i] * b[i];
+                }
+                b
+            }
+            #[inline(always)]
+            #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+            unsafe fn larger(a: Self::V, mut b: Self::V) -> Self::V {
+                for i in 0..$lanes {
+                    let largest = if a[i] > b[i] { a[i] } else { b[i] };
+                    b[i] = if a[i] != a[i] { a[i] } else { largest };
+                }
+                b
+            }
+            #[inline(always)]
+            unsafe fn even_odd(a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                let lane = |i: usize| if i < $lanes { a[i] } else { b[i - $lanes] };
+                (std::array::from_fn(|i| lane(2 * i)), std::array::from_fn(|i| lane(2 * i + 1)))
+            }
+            #[inline(always)]
+            unsafe fn shifted(mut a: Self::V, b: Self::V) -> Self::V {
+                a.rotate_left(1);
+                a[$lanes - 1] = b[$lanes - 1];
+                a
+            }
         }
     };
 }

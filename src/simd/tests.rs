@@ -4,7 +4,7 @@ use super::*;
 
 fn check<S: Simd>()
 where
-    S::T: From<u8>,
+    S::T: From<u8> + From<f32>,
 {
     let l = S::L;
     let value = |i: usize| S::T::from(i as u8);
@@ -63,6 +63,26 @@ where
             S::store(out.as_mut_ptr(), S::load_even(exact.as_ptr()));
             let expected: Vec<S::T> = (0..l).map(|i| value(2 * i + 1)).collect();
             assert_eq!(out[..l], expected, "load_even");
+            let (first, second) = (S::load(a.as_ptr()), S::load(a.as_ptr().add(l)));
+            S::store(out.as_mut_ptr(), S::mul(first, S::splat(&a[3])));
+            assert_eq!(out[..l], (0..l).map(|i| value(3 * i)).collect::<Vec<_>>(), "mul");
+            let (even, odd) = S::even_odd(first, second);
+            S::store(out.as_mut_ptr(), even);
+            S::store(out.as_mut_ptr().add(l), odd);
+            let expected: Vec<S::T> = (0..2 * l).map(|i| value(i % l * 2 + i / l)).collect();
+            assert_eq!(out[..2 * l], expected, "even_odd");
+            S::store(out.as_mut_ptr(), S::shifted(first, second));
+            let expected: Vec<S::T> = (1..l).chain([2 * l - 1]).map(value).collect();
+            assert_eq!(out[..l], expected, "shifted");
+            let not_a_number = S::T::from(f32::NAN);
+            for (a, b) in [(value(1), value(2)), (value(2), value(1))] {
+                S::store(out.as_mut_ptr(), S::larger(S::splat(&a), S::splat(&b)));
+                assert_eq!(out[..l], vec![value(2); l], "larger");
+                for (a, b) in [(a, not_a_number), (not_a_number, b), (not_a_number, not_a_number)] {
+                    S::store(out.as_mut_ptr(), S::larger(S::splat(&a), S::splat(&b)));
+                    assert!(out[..l].iter().all(|x| x.partial_cmp(x).is_none()), "larger with NaN");
+                }
+            }
         }
         let block: Vec<S::T> = (0..8 * 11).map(value).collect();
         let mut turned = vec![value(0); 8 * 9];
