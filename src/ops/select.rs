@@ -7,39 +7,15 @@ use super::along::divide;
 use super::shares::{Run, share_rows};
 use super::taps::{Periodic, TapTable, Weight};
 use crate::error::Result;
-use crate::simd::{Body, Isa, rows};
+use crate::simd::Body;
 use crate::view::Output;
 use std::ops::Range;
 
 /// Elements of a part of a row.
 const PART: usize = 32768;
 
-/// An unsigned integer, as which an element's bits are seen.
-pub trait Bits: Copy + Send + Sync {
-    /// `simd::rows::twice` for the sizes that have it; else false.
-    #[inline(always)]
-    fn twice(_isa: Isa, _row: &[Self], _to: &mut [Self]) -> bool {
-        false
-    }
-}
-
-impl Bits for u8 {}
-impl Bits for u16 {}
-impl Bits for u32 {
-    #[inline(always)]
-    fn twice(isa: Isa, row: &[u32], to: &mut [u32]) -> bool {
-        rows::twice::<f32>(isa, bytemuck::cast_slice(row), bytemuck::cast_slice_mut(to))
-    }
-}
-impl Bits for u64 {
-    #[inline(always)]
-    fn twice(isa: Isa, row: &[u64], to: &mut [u64]) -> bool {
-        rows::twice::<f64>(isa, bytemuck::cast_slice(row), bytemuck::cast_slice_mut(to))
-    }
-}
-
 /// Takes the elements of the last `tables.len()` axes of `x` that the tables name; axes without one stay.
-pub fn select<T: Bits>(
+pub fn select<T: Copy + Send + Sync>(
     x: &[T],
     shape: &[usize],
     tables: &[Option<&TapTable>],
@@ -63,50 +39,40 @@ pub fn select<T: Bits>(
         shape.split_off(shape.len() - tables.len()).into_iter().zip(tables).collect();
     let heights: usize = axes.iter().map(|(size, table)| table.map_or(*size, TapTable::outputs)).product();
     let plane: usize = axes.iter().map(|axis| axis.0).product();
-    let count = shape.iter().product::<usize>() * heights;
-    assert!(y.len() == count * to_width && x.len() == shape.iter().product::<usize>() * plane * width);
-    // The input rows of a plane's output rows.
+    let rows = shape.iter().product::<usize>() * heights;
+    assert!(y.len() == rows * to_width && x.len() == shape.iter().product::<usize>() * plane * width);
+    // The input row of an output row.
     let source = |row: usize| {
-        let (mut at, mut step, mut rest) = (0, 1, row);
+        let (mut at, mut step, mut rest) = (0, 1, row % heights);
         for &(size, table) in axes.iter().rev() {
             let outputs = table.map_or(size, TapTable::outputs);
             let (i, above) = (rest % outputs, rest / outputs);
             at += step * table.map_or(i, |table| table.indices()[i] as usize);
             (step, rest) = (step * size, above);
         }
-        at
+        row / heights * plane + at
     };
-    let sources: Vec<usize> = (0..heights).map(source).collect();
     let parts = to_width.div_ceil(PART);
-    let bytes = size_of_val(x) / (count * parts).max(1) + to_width * size_of::<T>() / parts.max(1);
+    let bytes = size_of_val(x) / (rows * parts).max(1) + to_width * size_of::<T>() / parts.max(1);
     let y = Output::new(y);
-    share_rows(count * parts, bytes, run, &|units| {
+    share_rows(rows * parts, bytes, run, &|units| {
         let mut before: Option<(usize, &[T])> = None;
-        let (mut row, mut part_number) = (units.start / parts, units.start % parts);
-        let (mut p, mut row_of_plane) = (row / heights, row % heights);
-        for _ in units {
-            let part = part_number;
+        for unit in units {
+            let (row, part) = (unit / parts, unit % parts);
             let part = part * to_width / parts..(part + 1) * to_width / parts;
             let to = y.run(row * to_width + part.start, part.len());
-            let from = p * plane + sources[row_of_plane];
+            let from = source(row);
             match before.filter(|(same, _)| *same == from && parts == 1) {
                 Some((_, copied)) => to.copy_from_slice(copied),
                 None => {
                     let row = &x[from * width..(from + 1) * width];
                     match along {
                         None => to.copy_from_slice(&row[part]),
-                        Some(table) => run.isa.run(Taken { table, row, part, to, isa: run.isa }),
+                        Some(table) => run.isa.run(Taken { table, row, part, to }),
                     }
                 }
             }
             before = Some((from, to));
-            part_number += 1;
-            if part_number == parts {
-                (part_number, row, row_of_plane) = (0, row + 1, row_of_plane + 1);
-            }
-            if row_of_plane == heights {
-                (row_of_plane, p) = (0, p + 1);
-            }
         }
     })
 }
@@ -117,14 +83,13 @@ struct Taken<'a, T> {
     row: &'a [T],
     part: Range<usize>,
     to: &'a mut [T],
-    isa: Isa,
 }
 
-impl<T: Bits> Body for Taken<'_, T> {
+impl<T: Copy> Body for Taken<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Taken { table, row, part, to, isa } = self;
+        let Taken { table, row, part, to } = self;
         assert!(row.len() == table.size() && to.len() == part.len());
         let known = f32::weights(table).periodic.as_ref();
         let [before, outputs, after] = divide(&part, known);
@@ -142,7 +107,6 @@ impl<T: Bits> Body for Taken<'_, T> {
         match (outputs_step, elements_step) {
             (1, 1) => to.copy_from_slice(&row[first(0)..][..n]),
             (1, 2) => strided(&row[first(0)..], 2, to),
-            (2, 1) if first(0) == first(1) && T::twice(isa, &row[first(0)..], to) => {}
             (2, 1) => {
                 let (even, odd) = (&row[first(0)..][..n], &row[first(1)..][..n]);
                 for (i, to) in to.as_chunks_mut::<2>().0.iter_mut().enumerate() {

@@ -79,12 +79,6 @@ pub(crate) fn interleaved_pairs<T: Float>(
     run(isa, InterleavedPairs { rows, weights, to })
 }
 
-/// `to[2 * i]` and `to[2 * i + 1]` are `row[i]`, bit by bit.
-pub(crate) fn twice<T: Float>(isa: Isa, row: &[T], to: &mut [T]) -> bool {
-    assert!(to.len().is_multiple_of(2) && row.len() >= to.len() / 2);
-    run(isa, Twice { row, to })
-}
-
 fn reach<T>(rows: &[&[T]], len: usize) -> bool {
     rows.iter().all(|row| row.len() >= len)
 }
@@ -283,26 +277,6 @@ impl<T: Float> Loop<T> for InterleavedPairs<'_, T> {
         let to = self.to.as_mut_ptr();
         cover(self.to.len() / 2, S::L, |i| unsafe {
             S::store_interleaved(to.add(2 * i), sum::<S, 2>(&a, &u, i), sum::<S, 2>(&b, &v, i));
-        });
-    }
-}
-
-struct Twice<'a, T> {
-    row: &'a [T],
-    to: &'a mut [T],
-}
-
-impl<T: Float> Loop<T> for Twice<'_, T> {
-    #[inline(always)]
-    fn units(&self) -> usize {
-        self.to.len() / 2
-    }
-    #[inline(always)]
-    unsafe fn run<S: Simd<T = T>>(self) {
-        let (row, to) = (self.row.as_ptr(), self.to.as_mut_ptr());
-        cover(self.to.len() / 2, S::L, |i| unsafe {
-            let v = S::load(row.add(i));
-            S::store_interleaved(to.add(2 * i), v, v);
         });
     }
 }
