@@ -114,7 +114,7 @@ def takes(case, dtype, device):
     try:
         with rsconv.device(device):
             case.call(function_of(case.op), arrays)
-    except (DtypeError, NotImplementedError, ZeroDivisionError):
+    except (DtypeError, ZeroDivisionError):
         return False
     return True
 

@@ -279,6 +279,7 @@ def softmax(input: ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtyp
     """`exp(input)` divided by its sum along `dim`, without overflow. Behaviour of PyTorch's softmax.
 
     Without `dim` it is 0 for input of 0, 1 or 3 dimensions, else 1, as PyTorch had it. `dtype` casts first.
+    On the CPU float32 results below `exp(-87)` are 0.
 
     >>> softmax([0.0, 0.0], 0)
     array([0.5, 0.5])

@@ -43,7 +43,8 @@ def interpolate(
     `adaptive_avg_pool2d`). With `align_corners` the first and last elements keep their values; without, the
     outer borders of the elements are aligned. Positions are computed with `scale_factor`, or if
     `recompute_scale_factor` with the ratio of the sizes. Floating-point dtypes; the nearest modes take all.
-    Behaviour of PyTorch's interpolate, without `antialias`.
+    Behaviour of PyTorch's interpolate, without `antialias`; an element of weight zero is left out, so that an
+    infinite one does not make NaN of its neighbour.
 
     >>> interpolate([[[1.0, 2.0]]], scale_factor=2)
     array([[[1., 1., 2., 2.]]])
