@@ -77,7 +77,7 @@ from .shaping import flatten, permute, reshape, squeeze, transpose, unsqueeze
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import gpu
+    from . import gpu, optim
     from .device_list import devices
     from .io import load, save
 
@@ -135,6 +135,7 @@ __all__ = [
     "no_grad",
     "ones",
     "ones_like",
+    "optim",
     "permute",
     "prepare",
     "rand",
@@ -161,6 +162,7 @@ __all__ = [
 
 # Names whose modules import more than NumPy: fetched when they are first asked for.
 _LAZY = {"devices": ".device_list", "load": ".io", "save": ".io"}
+_MODULES = frozenset(("gpu", "optim"))
 
 configure()
 
@@ -170,8 +172,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_LAZY[name], __name__), name)
         globals()[name] = value
         return value
-    if name == "gpu":
-        return importlib.import_module(".gpu", __name__)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     raise missing_attribute(f"module {__name__!r}", name, __all__)
 
 

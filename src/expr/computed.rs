@@ -1,13 +1,16 @@
 //! The types that expressions are compiled for.
 
-use super::cpu::Kernel;
+use super::cpu::{Kernel, Rewriting};
 use super::table::Op;
+use super::updates::Update;
 use crate::simd::Float;
 
 /// float32 or float64.
 pub trait Computed: Float + std::ops::Sub<Output = Self> {
     /// The kernel of an expression, if it has one for floats.
     fn kernel(op: &Op) -> Option<Kernel<Self>>;
+    /// The kernel of an update.
+    fn rewriter(update: &Update) -> fn(Rewriting<'_, '_, Self>);
     /// The nearest number of this type.
     fn nearest(value: f64) -> Self;
     /// As float64, exactly.
@@ -19,6 +22,9 @@ pub trait Computed: Float + std::ops::Sub<Output = Self> {
 impl Computed for f32 {
     fn kernel(op: &Op) -> Option<Kernel<f32>> {
         op.f32
+    }
+    fn rewriter(update: &Update) -> fn(Rewriting<'_, '_, f32>) {
+        update.f32
     }
     #[inline(always)]
     fn nearest(value: f64) -> f32 {
@@ -37,6 +43,9 @@ impl Computed for f32 {
 impl Computed for f64 {
     fn kernel(op: &Op) -> Option<Kernel<f64>> {
         op.f64
+    }
+    fn rewriter(update: &Update) -> fn(Rewriting<'_, '_, f64>) {
+        update.f64
     }
     #[inline(always)]
     fn nearest(value: f64) -> f64 {

@@ -3,6 +3,7 @@
 use super::functions::LARGEST_ANGLE;
 use super::lane::{Number, Real};
 use super::table::{Predicate, Value};
+use super::updates::Rewrite;
 use crate::simd::{Body, Isa};
 
 /// A run of elements: one slice for each operand, the constants, and where the result goes. All slices are equally
@@ -35,6 +36,26 @@ impl<T> Copy for Kernel<T> {}
 
 /// The most operands that an expression has.
 pub(crate) const MAX_ARITY: usize = 5;
+
+/// A run of elements of arrays that are rewritten; all slices are as long as that of the gradient.
+pub struct Rewriting<'a, 'b, T> {
+    /// The instruction set to run on.
+    pub isa: Isa,
+    /// The arrays, as many as the update has.
+    pub written: &'a mut [&'b mut [T]],
+    /// The gradient.
+    pub grad: &'a [T],
+    /// The constants.
+    pub params: &'a [T],
+}
+
+/// The most arrays that an update rewrites.
+pub(crate) const MAX_WRITTEN: usize = 4;
+/// The most constants that an update has.
+pub(crate) const MAX_UPDATE_PARAMS: usize = 12;
+/// Elements that an update copies aside: from slices of which it cannot know that they do not overlap, a compiler
+/// would make no vectors.
+const ASIDE: usize = 64;
 
 /// Calls `f` with the operands of every element.
 #[inline(always)]
@@ -138,5 +159,66 @@ macro_rules! runners {
         }
     };
 }
+
+macro_rules! rewriters {
+    ($t:ident, $rewrite:ident) => {
+        /// Runs an update on elements of this type.
+        pub(super) fn $rewrite<E: Rewrite<W>, const W: usize>(run: Rewriting<'_, '_, $t>) {
+            struct Loop<'a, 'b, E>(Rewriting<'a, 'b, $t>, std::marker::PhantomData<E>);
+            impl<E> Loop<'_, '_, E> {
+                /// Some elements from `at` on, at most `ASIDE`.
+                #[inline(always)]
+                fn part<const FUSED: bool, const W: usize>(
+                    &mut self,
+                    at: usize,
+                    len: usize,
+                    p: &[Real<$t, FUSED>],
+                ) where
+                    E: Rewrite<W>,
+                {
+                    let (mut x, mut grad) = ([[0.0; ASIDE]; W], [0.0; ASIDE]);
+                    for (x, from) in x.iter_mut().zip(&*self.0.written) {
+                        x[..len].copy_from_slice(&from[at..at + len]);
+                    }
+                    grad[..len].copy_from_slice(&self.0.grad[at..at + len]);
+                    for i in 0..ASIDE {
+                        let new = E::eval(std::array::from_fn(|k| Real::of(x[k][i])), Real::of(grad[i]), p);
+                        for (x, new) in x.iter_mut().zip(new) {
+                            x[i] = new.get();
+                        }
+                    }
+                    for (x, to) in x.iter().zip(&mut *self.0.written) {
+                        to[at..at + len].copy_from_slice(&x[..len]);
+                    }
+                }
+            }
+            impl<E: Rewrite<W>, const W: usize> Body for (Loop<'_, '_, E>, [(); W]) {
+                type Out = ();
+                #[inline(always)]
+                fn run<const FUSED: bool>(mut self) {
+                    let params = self.0.0.params;
+                    assert_eq!(params.len(), E::PARAMS, "constants of an update");
+                    assert_eq!(self.0.0.written.len(), W, "arrays of an update");
+                    let mut p = [Real::<$t, FUSED>::of(0.0); MAX_UPDATE_PARAMS];
+                    for (to, &from) in p.iter_mut().zip(params) {
+                        *to = Real::of(from);
+                    }
+                    let (p, n) = (&p[..E::PARAMS], self.0.0.grad.len());
+                    let whole = n / ASIDE * ASIDE;
+                    for at in (0..whole).step_by(ASIDE) {
+                        self.0.part(at, ASIDE, p);
+                    }
+                    if whole < n {
+                        self.0.part(whole, n - whole, p);
+                    }
+                }
+            }
+            run.isa.run((Loop::<E>(run, std::marker::PhantomData), [(); W]))
+        }
+    };
+}
+rewriters!(f32, rewrite_f32);
+rewriters!(f64, rewrite_f64);
+
 runners!(f32, value_f32, predicate_f32);
 runners!(f64, value_f64, predicate_f64);

@@ -10,6 +10,7 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::lane::Lane;
 use super::table::{self, Gives, Op, Predicate, Value};
+use super::updates::{self, Rewrite};
 use super::wgsl_helpers::HELPERS;
 use super::wgsl_integers;
 use crate::error::{Error, Result};
@@ -184,6 +185,37 @@ pub(super) fn predicate<E: Predicate>() -> Symbol {
     Symbol(node("u32({})", &[E::eval(&x).0]))
 }
 
+/// Writes an update down, as an array of the new elements.
+pub(super) fn rewrite<E: Rewrite<W>, const W: usize>() -> Symbol {
+    let (x, p) = arguments(W + 1, E::PARAMS);
+    let new = E::eval(std::array::from_fn(|k| x[k]), x[W], &p).map(|new| new.0);
+    builtin(&format!("array<f32, {W}>"), &new)
+}
+
+/// WGSL functions for an update: helpers, then `fn update(a: f32, .., p0: f32, ..) -> array<f32, W>`, whose operands
+/// are the rewritten arrays and the gradient.
+pub fn update(name: &str) -> Result<String> {
+    let update =
+        updates::find(name).ok_or_else(|| Error::Argument(format!("there is no update named '{name}'")))?;
+    let (body, helpers) = written(update.symbolic, Vec::new());
+    let arguments: Vec<String> = OPERANDS[..=update.written]
+        .iter()
+        .map(|name| format!("{name}: f32"))
+        .chain((0..update.params).map(|i| format!("p{i}: f32")))
+        .collect();
+    let helpers: String = helpers.into_iter().map(|helper| helper.1).collect();
+    let head = format!("fn update({}) -> array<f32, {}> {{\n", arguments.join(", "), update.written);
+    Ok(helpers + &head + &body + "}\n")
+}
+
+/// The statements of a function, and the helpers known before with those that it needs.
+fn written(symbolic: fn() -> Symbol, helpers: Vec<(String, String)>) -> (String, Vec<(String, String)>) {
+    WRITER.with_borrow_mut(|writer| *writer = Writer { helpers, scopes: vec![Scope::default()] });
+    let last = symbolic();
+    let writer = WRITER.take();
+    (writer.scopes[0].body(last.0), writer.helpers)
+}
+
 /// WGSL functions for an expression: helpers, then `fn op(a: T, b: T, .., p0: f32, ..) -> R`.
 ///
 /// T is `dtype`. R is T, or `u32` (0 or 1) for what gives a bool. The condition of `where`, its first operand, is
@@ -207,13 +239,9 @@ pub fn functions(wanted: &[(&str, &str, ShaderType)]) -> Result<String> {
         }
         let body = if dtype == ShaderType::F32 {
             let symbolic = op.symbolic.expect("all but integers have a formula");
-            WRITER.with_borrow_mut(|writer| {
-                *writer = Writer { helpers: std::mem::take(&mut helpers), scopes: vec![Scope::default()] }
-            });
-            let last = symbolic();
-            let writer = WRITER.take();
-            helpers = writer.helpers;
-            writer.scopes[0].body(last.0)
+            let (body, known) = written(symbolic, std::mem::take(&mut helpers));
+            helpers = known;
+            body
         } else {
             wgsl_integers::body(op, dtype)?
         };

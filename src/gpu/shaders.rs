@@ -27,6 +27,7 @@ static TEMPLATES: &[(&str, &str)] = embedded![
     "copy.wgsl",
     "transpose.wgsl",
     "elementwise.wgsl",
+    "update.wgsl",
     "reduce.wgsl",
     "softmax.wgsl",
     "planes.wgsl",

@@ -289,7 +289,7 @@ where
 }
 
 /// The elements of the places from `at` on: where they are if they lie so, else in `block`.
-fn bring<'a, E: Element>(
+pub(super) fn bring<'a, E: Element>(
     view: &'a View<'_, E>,
     dims: &[usize],
     strides: &[isize],

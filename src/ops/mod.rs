@@ -19,4 +19,5 @@ pub mod softmax;
 pub mod strided;
 mod sums;
 pub mod taps;
+pub mod update;
 pub mod windows;

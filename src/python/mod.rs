@@ -15,6 +15,7 @@ mod gpu_conv;
 mod ops;
 mod recycle;
 mod strided;
+mod update;
 mod weight_grad;
 mod windows;
 
@@ -120,6 +121,8 @@ mod _core {
     use super::gpu_conv::gpu_conv_plan;
     #[pymodule_export]
     use super::ops::{PackedWeight, conv, conv_input_grad, conv_weight_grad, explain};
+    #[pymodule_export]
+    use super::update::update;
     #[pymodule_export]
     use super::weight_grad::{gpu_matmul_plan, gpu_weight_grad_plan};
     #[pymodule_export]

@@ -4,7 +4,7 @@ One protocol, `Backend`, is implemented by a module or an object for each device
 canonical arguments: `rsconv._functional` has checked the shapes and dtypes, computed the sizes (by a
 `Geometry`, `Windows` or `Taps`), promoted and broadcast what PyTorch promotes and broadcasts. A backend never
 checks again, but raises DtypeError for a dtype that its device lacks. Its arrays are its own (ndarrays on the
-CPU); it gives new arrays and never writes to its inputs, except in `assign` and `index_assign`.
+CPU); it gives new arrays and never writes to its inputs, except in `assign`, `index_assign` and `update`.
 
 Gradients are operators beside their forward operator where one pass over memory computes them, and
 compositions in `rsconv._functional` else.
@@ -112,6 +112,13 @@ class Backend(Protocol):
 
         The arrays share one dtype (`where`: after its bool condition). The result has it too, or is bool for
         comparisons and predicates. `params` are the expression's constants, such as a slope.
+        """
+
+    def update(self, op: str, arrays: Sequence[Array], grad: Array, params: Sequence[float]) -> None:
+        """Rewrite floating-point `arrays` in place by an update of the table (`src/expr/updates.rs`).
+
+        `grad` has their shape and dtype. The arrays lie apart from each other and none overlaps itself.
+        `params` are the update's constants, computed in float64.
         """
 
     def reduce(self, op: str, x: Array, axes: tuple[int, ...]) -> Array:

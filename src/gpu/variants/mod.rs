@@ -8,6 +8,7 @@ mod copy;
 mod elementwise;
 mod indexing;
 mod reduce;
+mod update;
 mod weight_grad;
 mod windows;
 
@@ -22,6 +23,7 @@ pub(super) fn all() -> Vec<Variant> {
         elementwise::variants(),
         indexing::variants(),
         reduce::variants(),
+        update::variants(),
         weight_grad::variants(),
         windows::variants(),
     ]

@@ -22,6 +22,7 @@ from .matmul import matmul
 from .pooling import max_pool, max_pool_grad
 from .reduction import arg_reduce, moments, reduce, softmax
 from .resample import resample
+from .update import update
 from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "softmax",
     "strides",
     "unfold",
+    "update",
     "upload",
 ]
 

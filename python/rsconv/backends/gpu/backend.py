@@ -14,6 +14,7 @@ from . import matmul as _matmul
 from . import pad as _pad
 from . import softmax as _softmax
 from . import unfold as _unfold
+from . import update as _update
 from .array import GpuArray
 from .runtime import Runtime
 
@@ -74,6 +75,7 @@ class GpuBackend:
     index_assign = staticmethod(indexing.index_assign)
 
     elementwise = staticmethod(_elementwise.elementwise)
+    update = staticmethod(_update.update)
     reduce = staticmethod(reduction.reduce)
     arg_reduce = staticmethod(reduction.arg_reduce)
     moments = staticmethod(reduction.moments)

@@ -1,0 +1,1 @@
+"""Learning rates that change from step to step, under PyTorch's names."""
