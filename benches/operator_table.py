@@ -61,6 +61,10 @@ TITLES = {
     "reductions": "Reductions",
     "joining": "Joining and splitting",
     "indexing": "Indexing",
+    "masking": "Masks",
+    "repeating": "Repetition",
+    "ordering": "Order",
+    "compositions": "Made of others",
 }
 
 
@@ -100,6 +104,9 @@ def cases():
     for name, args in parts.items():
         x = {"tensor" if name == "split" else "input": Array((3, 4))}
         found[name] = Case(name, x, None, args, gradient=False)
+    whole = {"input": Array((3, 4), "whole")}
+    for name, args in {"sort": {}, "argsort": {}, "topk": {"k": 2}}.items():
+        found[name] = Case(name, whole, None, args, gradient=name != "argsort")
     found["mm"] = Case("mm", {"input": Array((3, 4)), "mat2": Array((4, 5))}, None)
     return found
 
@@ -114,7 +121,7 @@ def takes(case, dtype, device):
     try:
         with rsconv.device(device):
             case.call(function_of(case.op), arrays)
-    except (DtypeError, ZeroDivisionError):
+    except (DeviceError, DtypeError, ZeroDivisionError):
         return False
     return True
 

@@ -6,6 +6,7 @@ A case (see `op_case`) names a public function, its arrays, its other arguments,
 import functools
 import math
 
+import composition_cases
 import numpy as np
 import op_oracles as o
 import window_oracles as w
@@ -461,7 +462,7 @@ def _losses():
 
 
 # What gives views, also of host arrays in any byte order.
-VIEWS = ("chunk", "narrow", "split", "unbind")
+VIEWS = ("broadcast_to", "chunk", "narrow", "split", "unbind")
 
 CASES = [
     *_activations(),
@@ -475,4 +476,5 @@ CASES = [
     *_normalization(),
     *_matrices(),
     *_losses(),
+    *composition_cases.CASES,
 ]

@@ -25,8 +25,13 @@ LAYERS = [
             "conversion",
             "printing",
             "creation",
+            "methods",
+            "queries",
+            "size",
         ),
         *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
+        # What PyTorch has beside its functions.
+        *("cuda", "fx", "hub", "jit", "utils"),
     },
     {
         "nn",

@@ -7,13 +7,14 @@ PyTorch's methods.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import errors, functions, nn, random
+from . import errors, functions, methods, nn, random
 from . import functional as functional
 from ._core import __version__, get_num_threads, set_num_threads
 from .autograd import enable_grad, inference_mode, no_grad
 from .creation import (
     arange,
     as_tensor,
+    bernoulli,
     empty,
     empty_like,
     eye,
@@ -21,12 +22,15 @@ from .creation import (
     full,
     full_like,
     linspace,
+    normal,
     ones,
     ones_like,
     rand,
     rand_like,
+    randint,
     randn,
     randn_like,
+    randperm,
     tensor,
     zeros,
     zeros_like,
@@ -38,12 +42,14 @@ from .dtypes import (
     complex128,
     double,
     dtype,
+    finfo,
     float,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int,
     int8,
     int16,
@@ -72,12 +78,37 @@ from .logs import configure
 from .names import missing_attribute
 from .parameter import Parameter
 from .prepare import prepare
+from .queries import (
+    _assert as _assert,
+)
+from .queries import (
+    broadcast_shapes,
+    clone,
+    detach,
+    is_complex,
+    is_floating_point,
+    is_tensor,
+    numel,
+)
 from .random import manual_seed
-from .shaping import flatten, permute, reshape, squeeze, transpose, unsqueeze
+from .shaping import (
+    flatten,
+    movedim,
+    permute,
+    ravel,
+    reshape,
+    select,
+    squeeze,
+    t,
+    transpose,
+    unflatten,
+    unsqueeze,
+)
+from .size import Size
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import gpu, optim
+    from . import cuda, fx, gpu, hub, jit, optim, utils
     from .device_list import devices
     from .io import load, save
 
@@ -90,14 +121,24 @@ __all__ = [
     "OutOfMemoryError",
     "Parameter",
     "ShapeError",
+    "Size",
     "Tensor",
     "WeightsError",
     "__version__",
     "arange",
     "as_tensor",
+    "asarray",
+    "bernoulli",
     "bool",
-    "complex64",
+    "broadcast_shapes",
+    "channels_last",
+    "channels_last_3d",
+    "clone",
     "complex128",
+    "complex64",
+    "contiguous_format",
+    "cuda",
+    "detach",
     "device",
     "devices",
     "double",
@@ -108,6 +149,7 @@ __all__ = [
     "errors",
     "explain",
     "eye",
+    "finfo",
     "flatten",
     "float",
     "float16",
@@ -117,52 +159,79 @@ __all__ = [
     "full",
     "full_like",
     "functional",
+    "fx",
     "get_default_dtype",
     "get_num_threads",
     "gpu",
     "half",
+    "hub",
+    "iinfo",
     "inference_mode",
     "int",
-    "int8",
     "int16",
     "int32",
     "int64",
+    "int8",
+    "is_complex",
+    "is_floating_point",
+    "is_tensor",
+    "jit",
     "linspace",
     "load",
     "long",
     "manual_seed",
+    "moveaxis",
+    "movedim",
     "nn",
     "no_grad",
+    "normal",
+    "numel",
     "ones",
     "ones_like",
     "optim",
     "permute",
     "prepare",
+    "preserve_format",
     "rand",
     "rand_like",
+    "randint",
     "randn",
     "randn_like",
     "random",
+    "randperm",
+    "ravel",
     "reshape",
     "save",
+    "select",
     "set_num_threads",
     "short",
     "squeeze",
+    "swapaxes",
+    "swapdims",
+    "t",
     "tensor",
     "transpose",
-    "uint8",
     "uint16",
     "uint32",
     "uint64",
+    "uint8",
+    "unflatten",
     "unsqueeze",
+    "utils",
     "zeros",
     "zeros_like",
     *functions.__all__,
 ]
 
+methods.attach()
+asarray, swapaxes, swapdims, moveaxis = as_tensor, transpose, transpose, movedim
+# Layouts are the library's own choice; code that asks for one goes on.
+contiguous_format, preserve_format = "contiguous_format", "preserve_format"
+channels_last, channels_last_3d = "channels_last", "channels_last_3d"
+
 # Names whose modules import more than NumPy: fetched when they are first asked for.
 _LAZY = {"devices": ".device_list", "load": ".io", "save": ".io"}
-_MODULES = frozenset(("gpu", "optim"))
+_MODULES = frozenset(("cuda", "fx", "gpu", "hub", "jit", "optim", "utils"))
 
 configure()
 

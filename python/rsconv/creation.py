@@ -1,7 +1,7 @@
 """New Tensors: PyTorch's factories. The default dtype is float32."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from .tensor import Tensor
 __all__ = [
     "arange",
     "as_tensor",
+    "bernoulli",
+    "bernoulli_",
     "empty",
     "empty_like",
     "eye",
@@ -25,12 +27,15 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "normal",
     "ones",
     "ones_like",
     "rand",
     "rand_like",
+    "randint",
     "randn",
     "randn_like",
+    "randperm",
     "tensor",
     "zeros",
     "zeros_like",
@@ -88,8 +93,14 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     return Tensor._from_array(array)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    """An uninitialised Tensor."""
+def empty(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """An uninitialised Tensor. `memory_format` is accepted and means nothing here."""
     return _made(np.empty(_shape(size), check_dtype(dtype or float32)), device, requires_grad)
 
 
@@ -116,34 +127,110 @@ def full(
     return _filled((size,), cast_host(value, wanted).item(), wanted, device, requires_grad)
 
 
-def empty_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """An uninitialised Tensor of the shape and dtype of `input`."""
-    return empty(input.shape, dtype=dtype or input.dtype, device=input.device)
+def _like(what: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The factory of `what` in the shape of a Tensor, and in its dtype and on its device by default."""
+
+    def like(
+        input: Tensor,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        wanted, place = dtype or input.dtype, device or input.device
+        return make(input.shape, *args, dtype=wanted, device=place, requires_grad=requires_grad)
+
+    like.__name__ = like.__qualname__ = f"{make.__name__}_like"
+    like.__doc__ = f"{what} of the shape of `input`, and its dtype and device unless others are given."
+    return like
 
 
-def zeros_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """Zeros of the shape and dtype of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype, device=input.device)
+def _floating(dtype: Any) -> Dtype:
+    wanted = check_dtype(dtype or float32)
+    if wanted.kind != "f":
+        raise DtypeError(f"random draws need a floating-point dtype, but got {wanted}")
+    return wanted
 
 
-def ones_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """Ones of the shape and dtype of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype, device=input.device)
+def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    """Draws from the uniform distribution over [0, 1). See `rsconv.manual_seed`."""
+    return _made(random.uniform(_shape(size), dtype=_floating(dtype)), device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, dtype: Any = None) -> Tensor:
-    """One value in the shape and dtype of `input`."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=input.device)
+def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    """Draws from the standard normal distribution. See `rsconv.manual_seed`."""
+    return _made(random.normal(_shape(size)).astype(_floating(dtype)), device, requires_grad)
 
 
-def rand_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """Uniform draws from [0, 1) in the shape and dtype of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, device=input.device)
+empty_like = _like("An uninitialised Tensor", empty)
+zeros_like = _like("Zeros", zeros)
+ones_like = _like("Ones", ones)
+full_like = _like("One value, `fill_value`,", full)
+rand_like = _like("Uniform draws from [0, 1)", rand)
+randn_like = _like("Standard normal draws", randn)
 
 
-def randn_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """Standard normal draws in the shape and dtype of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype, device=input.device)
+def randint(
+    low: builtins.int,
+    high: Any = None,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """Whole numbers from `low` (0 in `randint(high, size)`) up to but without `high`: int64, or `dtype`.
+
+    See `rsconv.manual_seed`.
+
+    Raises ArgumentError without a size, or if there is no number to draw.
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or high <= low:
+        raise ArgumentError(
+            f"randint() needs low < high and a size, but got low={low}, high={high}, size={size}"
+        )
+    draws = random.generator().integers(low, high, _shape((size,)))
+    return _made(draws.astype(check_dtype(dtype or int64)), device, requires_grad)
+
+
+def randperm(n: builtins.int, dtype: Any = None, device: Any = None) -> Tensor:
+    """The whole numbers from 0 to `n - 1` in an order drawn by chance: int64. See `rsconv.manual_seed`."""
+    return _made(random.generator().permutation(n).astype(check_dtype(dtype or int64)), device, False)
+
+
+def normal(mean: Any, std: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """Draws from the normal distribution: of `size`, or one for each element of the Tensors `mean` and `std`.
+
+    Raises ArgumentError without a size if both are numbers.
+    """
+    given = [value for value in (mean, std) if isinstance(value, Tensor)]
+    if size is None and not given:
+        raise ArgumentError(f"normal() needs a size for numbers mean={mean}, std={std}")
+    if size is None:
+        size = np.broadcast_shapes(*(value.shape for value in given))
+    place = device or (given[0].device if given else None)
+    draws = randn(*_shape((size,)), dtype=dtype, device=place)
+    result: Tensor = draws * std + mean
+    return result
+
+
+def bernoulli(input: Tensor, p: Any = None) -> Tensor:
+    """1 with the probability that the element says (or `p`), else 0, in the dtype of `input`.
+
+    Raises ArgumentError for a number `p` that is no probability.
+    """
+    chances = input if p is None else p
+    if isinstance(chances, (builtins.int, builtins.float)) and not 0 <= chances <= 1:
+        raise ArgumentError(f"bernoulli() needs a probability from 0 to 1, but got p={chances}")
+    return (rand(input.shape, device=input.device) < chances).to(dtype=input.dtype)
+
+
+def bernoulli_(input: Tensor, p: Any = 0.5) -> Tensor:
+    """Write what `bernoulli` gives to `input`."""
+    result: Tensor = input.copy_(bernoulli(input, p))
+    return result
 
 
 def arange(
@@ -182,20 +269,3 @@ def linspace(
 def eye(n: builtins.int, m: builtins.int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Ones on the diagonal of an `n` x `m` (or `n` x `n`) Tensor of zeros."""
     return _made(np.eye(n, m, dtype=check_dtype(dtype or float32)), device, False)
-
-
-def _floating(dtype: Any) -> Dtype:
-    wanted = check_dtype(dtype or float32)
-    if wanted.kind != "f":
-        raise DtypeError(f"random draws need a floating-point dtype, but got {wanted}")
-    return wanted
-
-
-def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    """Draws from the uniform distribution over [0, 1). See `rsconv.manual_seed`."""
-    return _made(random.uniform(_shape(size), dtype=_floating(dtype)), device, requires_grad)
-
-
-def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    """Draws from the standard normal distribution. See `rsconv.manual_seed`."""
-    return _made(random.normal(_shape(size)).astype(_floating(dtype)), device, requires_grad)

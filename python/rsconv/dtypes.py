@@ -16,10 +16,12 @@ __all__ = [
     "complex64",
     "complex128",
     "dtype",
+    "finfo",
     "float16",
     "float32",
     "float64",
     "get_default_dtype",
+    "iinfo",
     "int8",
     "int16",
     "int32",
@@ -118,6 +120,7 @@ def promote(*operands: Any) -> Dtype:
 
 
 dtype = np.dtype
+finfo, iinfo = np.finfo, np.iinfo
 # Last, because from here on the builtins' names mean dtypes.
 bool = bool_
 half, float, double = float16, float32, float64

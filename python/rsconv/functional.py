@@ -56,6 +56,7 @@ from ._functional.activation import (
     tanhshrink,
     threshold,
 )
+from ._functional.compositions import cosine_similarity, normalize
 from ._functional.conv import (
     conv1d,
     conv2d,
@@ -121,6 +122,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "dropout1d",
@@ -151,6 +153,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",

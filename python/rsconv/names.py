@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 
-__all__ = ["missing_attribute"]
+__all__ = ["PORTING", "missing_attribute"]
+
+PORTING = "docs/porting.md"
+"""Where the names that PyTorch has and rsconv has not are listed."""
 
 
 def missing_attribute(owner: str, name: str, known: Iterable[str], obj: object = None) -> AttributeError:
     """The AttributeError for `name`, which `owner` (as the message shall call it) does not have.
+
+    Of a module, which has no `obj`, it names the page on porting code too.
 
     Names that begin with an underscore are never suggested: they are not public, and the interpreter asks for
     many of them that need not exist.
@@ -20,4 +25,6 @@ def missing_attribute(owner: str, name: str, known: Iterable[str], obj: object =
         nearest = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3)]
         if nearest:
             message += f"; the nearest names are: {', '.join(nearest)}"
+        if obj is None:
+            message += f" (what differs from PyTorch: {PORTING})"
     return AttributeError(message, name=name, obj=obj)

@@ -20,11 +20,15 @@ __all__ = [
     "expand",
     "expand_as",
     "flatten",
+    "movedim",
     "permute",
+    "ravel",
     "reshape",
+    "select",
     "squeeze",
     "t",
     "transpose",
+    "unflatten",
     "unsqueeze",
     "view",
     "view_as",
@@ -161,6 +165,7 @@ def squeeze(input: "Tensor", dim: Any = None) -> "Tensor":
     return reshape(input, *(n for d, n in enumerate(input.shape) if n != 1 or d not in dims))
 
 
+@_of_arrays_too
 def expand(input: "Tensor", *sizes: Any) -> "Tensor":
     """A read-only view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size.
 
@@ -179,3 +184,46 @@ def expand(input: "Tensor", *sizes: Any) -> "Tensor":
 def expand_as(input: "Tensor", other: "Tensor") -> "Tensor":
     """`input` expanded to the shape of `other`."""
     return expand(input, other.shape)
+
+
+@_of_arrays_too
+def movedim(input: "Tensor", source: Any, destination: Any) -> "Tensor":
+    """A view with the dimensions `source` (an int or several) at `destination`, the others in order.
+
+    Raises ArgumentError unless there are as many of both, IndexError for a dimension out of range.
+    """
+    moved, places = normalize_dims(source, input.ndim), normalize_dims(destination, input.ndim)
+    if len(moved) != len(places):
+        raise ArgumentError(
+            f"movedim() needs as many sources as destinations, but got {source} and {destination}"
+        )
+    others = iter([axis for axis in range(input.ndim) if axis not in moved])
+    order = [moved[places.index(axis)] if axis in places else next(others) for axis in range(input.ndim)]
+    return _permuted(input, tuple(order))
+
+
+@_of_arrays_too
+def ravel(input: "Tensor") -> "Tensor":
+    """`input` in one dimension: a view where possible, else a copy."""
+    return reshape(input, -1)
+
+
+@_of_arrays_too
+def unflatten(input: "Tensor", dim: int, sizes: Any) -> "Tensor":
+    """`input` with dimension `dim` as several of `sizes`, one of which may be -1.
+
+    Raises ShapeError if they do not make up the dimension's size.
+    """
+    axis, parts = normalize_dim(dim, input.ndim), sizes_of((sizes,))
+    size, known = input.shape[axis], math.prod(part for part in parts if part != -1)
+    whole = tuple(size // known if part == -1 and known else part for part in parts)
+    if not parts or parts.count(-1) > 1 or math.prod(whole) != size:
+        raise ShapeError(f"unflatten() cannot make sizes {parts} of dimension {dim} of shape {input.shape}")
+    return reshape(input, *input.shape[:axis], *whole, *input.shape[axis + 1 :])
+
+
+@_of_arrays_too
+def select(input: "Tensor", dim: int, index: int) -> "Tensor":
+    """The view of `input` at `index` of dimension `dim`, which it lacks. Raises IndexError."""
+    axis = normalize_dim(dim, input.ndim)
+    return input[(*(slice(None),) * axis, operator.index(index))]

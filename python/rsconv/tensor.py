@@ -19,6 +19,7 @@ from .device import device as Device
 from .errors import ArgumentError, DtypeError
 from .names import missing_attribute
 from .printing import tensor_repr
+from .size import Size
 from .storage import Array, Storage
 
 __all__ = ["Tensor"]
@@ -132,10 +133,9 @@ class Tensor:
     # What it is.
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> Size:
         """The sizes of the dimensions."""
-        shape: Shape = self._array.shape
-        return shape
+        return Size(self._array.shape)
 
     @property
     def dtype(self) -> dtypes.Dtype:
@@ -188,7 +188,7 @@ class Tensor:
         self._bind(value._array, value._storage)
 
     def size(self, dim: builtins.int | None = None) -> Any:
-        """All sizes as a tuple, or that of dimension `dim`."""
+        """All sizes, or that of dimension `dim`."""
         return self.shape if dim is None else self.shape[arithmetic.normalize_dim(dim, self.ndim)]
 
     def dim(self) -> builtins.int:
@@ -323,7 +323,8 @@ class Tensor:
         """The size of the first dimension."""
         if not self.ndim:
             raise TypeError("len() of a Tensor without dimensions")
-        return self.shape[0]
+        size: builtins.int = self.shape[0]
+        return size
 
     def __iter__(self) -> "Iterator[Tensor]":
         """The views along the first dimension."""

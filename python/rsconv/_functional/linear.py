@@ -3,9 +3,10 @@
 from .. import arithmetic
 from ..errors import DtypeError, ShapeError
 from .arrays import ArrayLike, Result, operands
+from .elementwise import add, mul
 from .recording import node
 
-__all__ = ["bmm", "linear", "matmul", "mm"]
+__all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm"]
 
 
 def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike = None) -> Result:
@@ -55,6 +56,26 @@ def matmul(input: ArrayLike, other: ArrayLike) -> Result:
     """
     call = operands(input=input, other=other)
     return node(call, "matmul", {"input": input, "other": other}, arithmetic.matmul(*call.arrays))
+
+
+def dot(input: ArrayLike, tensor: ArrayLike) -> Result:
+    """The inner product of two 1-D arrays of one size. Raises as `matmul`. Behaviour of PyTorch's dot."""
+    call = operands(input=input, tensor=tensor)
+    a, b = call.arrays
+    if a.ndim != 1 or b.ndim != 1:
+        raise ShapeError(
+            f"dot expects two 1-dimensional arrays, but got sizes {list(a.shape)} and {list(b.shape)}"
+        )
+    return node(call, "matmul", {"input": input, "other": tensor}, arithmetic.matmul(a, b))
+
+
+def addmm(input: ArrayLike, mat1: ArrayLike, mat2: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Result:
+    """`beta * input + alpha * (mat1 @ mat2)` of matrices; `input` broadcasts.
+
+    Behaviour of PyTorch's addmm.
+    """
+    product = mm(mat1, mat2)
+    return add(input if beta == 1 else mul(input, beta), product, alpha=alpha)
 
 
 def mm(input: ArrayLike, mat2: ArrayLike) -> Result:

@@ -165,34 +165,65 @@ def all(input: ArrayLike, dim: Any = None, keepdim: bool = False) -> Result:
     return call.result(arithmetic.truth("all", call.arrays[0], dim, keepdim))
 
 
-def var(input: ArrayLike, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Result:
+def var(
+    input: ArrayLike,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Result:
     """The squared deviations from the mean, added up and divided by `count - correction`; NaN of nothing.
+
+    Without a `correction`, `unbiased` says whether it is 1 or 0.
 
     Raises DtypeError unless the dtype is floating-point. Behaviour of PyTorch's var.
 
     >>> var([1.0, 3.0])
     array(2.)
     """
-    return _deviation("var", input, dim, correction, keepdim)
+    return _deviation("var", input, dim, _corrected(unbiased, correction), keepdim)
 
 
-def std(input: ArrayLike, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Result:
+def std(
+    input: ArrayLike,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Result:
     """The square root of `var`. Behaviour of PyTorch's std."""
-    return _deviation("std", input, dim, correction, keepdim)
+    return _deviation("std", input, dim, _corrected(unbiased, correction), keepdim)
 
 
 def var_mean(
-    input: ArrayLike, dim: Any = None, *, correction: float = 1, keepdim: bool = False
+    input: ArrayLike,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Result, Result]:
     """`var` and `mean`. Behaviour of PyTorch's var_mean."""
-    return var(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
 def std_mean(
-    input: ArrayLike, dim: Any = None, *, correction: float = 1, keepdim: bool = False
+    input: ArrayLike,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Result, Result]:
     """`std` and `mean`. Behaviour of PyTorch's std_mean."""
-    return std(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def _corrected(unbiased: bool, correction: float | None) -> float:
+    """What a variance takes off the count: `correction`, without one 1 if it shall be unbiased, else 0."""
+    return (1 if unbiased else 0) if correction is None else correction
 
 
 def _deviation(name: str, input: ArrayLike, dim: Any, correction: float, keepdim: bool) -> Result:

@@ -35,7 +35,7 @@ class UninitializedParameter(Parameter):
         )
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> NoReturn:
         """Raises ShapeError."""
         self._unknown()
 
