@@ -50,12 +50,16 @@ TITLES = {
     "fold": "Windows to columns and back",
     "pad": "Padding",
     "pooling": "Pooling",
+    "lp_pooling": "Pooling by norms",
+    "unpooling": "The inverse of max pooling",
     "normalization": "Normalization",
+    "response_norm": "Normalization by squares alone",
     "linear": "Products of matrices",
     "interpolation": "Resizing",
     "shuffle": "Shuffles",
     "activation": "Activation functions",
     "dropout": "Dropout",
+    "alpha_dropout": "Other chance",
     "losses": "Losses",
     "elementwise": "Elementwise functions",
     "reductions": "Reductions",
@@ -65,6 +69,7 @@ TITLES = {
     "repeating": "Repetition",
     "ordering": "Order",
     "compositions": "Made of others",
+    "embedding": "Look-up",
 }
 
 
@@ -90,6 +95,8 @@ def cases():
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d"):
         rank = int(name[-2]) if name != "dropout" else 2
         found[name] = Case(name, {"input": Array((2, 3, *(4,) * rank))}, None)
+    for name in ("alpha_dropout", "feature_alpha_dropout", "rrelu"):
+        found[name] = Case(name, {"input": Array((2, 3, 4))}, None, {"training": True})
     whole = {"input": Array((3, 4), "whole")}
     found["bitwise_not"] = Case("bitwise_not", whole, None, gradient=False)
     pair = {**whole, "other": Array((3, 4), "whole")}

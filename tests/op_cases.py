@@ -6,6 +6,7 @@ A case (see `op_case`) names a public function, its arrays, its other arguments,
 import functools
 import math
 
+import composed_cases
 import composition_cases
 import numpy as np
 import op_oracles as o
@@ -477,4 +478,5 @@ CASES = [
     *_matrices(),
     *_losses(),
     *composition_cases.CASES,
+    *composed_cases.cases(),
 ]

@@ -19,7 +19,7 @@ def windows(size, kernel, stride, padding, dilation, ceil_mode):
         start = i * stride - padding
         last = start + dilation * (kernel - 1)
         fits = last < size + padding
-        starts_inside = ceil_mode and start < size and last < size + padding + stride
+        starts_inside = ceil_mode and start < size and last < size + padding + stride - 1
         if not (fits or starts_inside):
             return found
         found.append((start, [j for j in range(start, last + 1, dilation) if 0 <= j < size]))

@@ -56,6 +56,7 @@ from ._functional.activation import (
     tanhshrink,
     threshold,
 )
+from ._functional.alpha_dropout import alpha_dropout, feature_alpha_dropout, rrelu
 from ._functional.compositions import cosine_similarity, normalize
 from ._functional.conv import (
     conv1d,
@@ -67,6 +68,7 @@ from ._functional.conv import (
     conv_transpose3d,
 )
 from ._functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from ._functional.embedding import embedding
 from ._functional.fold import fold, unfold
 from ._functional.interpolation import interpolate, upsample
 from ._functional.linear import linear
@@ -81,6 +83,7 @@ from ._functional.losses import (
     nll_loss,
     smooth_l1_loss,
 )
+from ._functional.lp_pooling import lp_pool1d, lp_pool2d, lp_pool3d
 from ._functional.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from ._functional.pad import pad
 from ._functional.pooling import (
@@ -97,7 +100,9 @@ from ._functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from ._functional.response_norm import local_response_norm, rms_norm
 from ._functional.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from ._functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from .names import missing_attribute
 
 __all__ = [
@@ -107,6 +112,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -129,6 +135,8 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "elu",
+    "embedding",
+    "feature_alpha_dropout",
     "fold",
     "gelu",
     "glu",
@@ -145,11 +153,18 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "nll_loss",
@@ -160,6 +175,8 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",

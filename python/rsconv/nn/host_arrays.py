@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Backend
+from ..backends import Backend, backend_of
 from ..tensor import Tensor
 
-__all__ = ["Arguments", "calls", "unwrap"]
+__all__ = ["Arguments", "backend_of_arguments", "calls", "unwrap"]
 
 
 class _Calls(threading.local):
@@ -62,12 +62,32 @@ class Arguments:
             self.arrays = True
             found = self._wrapped.get(id(value))
             if found is None:
-                found = Tensor._from_array(value, borrowed=True)._on(self._backend)
+                found = Tensor._from_array(self._narrowed(value), borrowed=True)._on(self._backend)
                 self._wrapped[id(value)] = found
             return found
         elif isinstance(value, (list, tuple, dict)):
             return _rebuilt(value, self.wrap)
         return value
+
+    def _narrowed(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Whole numbers in the device's index dtype, if theirs is wider and they fit: GPUs have no int64."""
+        index = np.dtype(self._backend.index_dtype)
+        if value.dtype.kind in "iu" and value.dtype.itemsize > index.itemsize and value.size:
+            limits = np.iinfo(index)
+            if limits.min <= value.min() and value.max() <= limits.max:
+                return value.astype(index)
+        return value
+
+
+def backend_of_arguments(value: Any) -> Backend | None:
+    """Where the first Tensor in `value` and its containers lives."""
+    if isinstance(value, Tensor):
+        return backend_of(value._array)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return None
+    return next(filter(None, map(backend_of_arguments, value)), None)
 
 
 def unwrap(value: Any) -> Any:

@@ -23,6 +23,7 @@ __all__ = [
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -116,6 +117,24 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return tensor.copy_(values)
 
 
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
+    """A matrix of draws from N(0, std), of which a part `sparsity` of each column is zero.
+
+    Source: Martens, 2010. Raises ShapeError for other than 2 dimensions, ArgumentError unless
+    `0 <= sparsity <= 1`.
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_() needs a Tensor of 2 dimensions, but got shape {tensor.shape}")
+    if not 0 <= sparsity <= 1:
+        raise ArgumentError(f"sparsity must be from 0 to 1, but got sparsity={sparsity}")
+    rows, columns = tensor.shape
+    values = random.normal((rows, columns), 0.0, std)
+    zeros = math.ceil(sparsity * rows)
+    for column in range(columns):
+        values[random.generator().permutation(rows)[:zeros], column] = 0
+    return tensor.copy_(values)
+
+
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output is connected to, and the reverse: shape[1] or shape[0], times taps."""
     if tensor.ndim < 2:
@@ -175,6 +194,12 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     q = q * np.sign(np.diag(r))
     values: Any = q if rows >= columns else q.T
     return tensor.copy_((gain * values).reshape(tensor.shape))
+
+
+# PyTorch's former names, which old model code still calls.
+uniform, normal, constant, eye, dirac, orthogonal = uniform_, normal_, constant_, eye_, dirac_, orthogonal_
+xavier_uniform, xavier_normal = xavier_uniform_, xavier_normal_
+kaiming_uniform, kaiming_normal = kaiming_uniform_, kaiming_normal_
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Convolution layers that take `in_channels` from their first input, and are plain ones from then on."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ..errors import ArgumentError, ShapeError
 from ..tensor import Tensor
@@ -17,6 +17,7 @@ from .conv import (
     _ConvNd,
     _ConvTranspose,
 )
+from .lazy import Lazy
 from .parameter import UninitializedParameter
 
 __all__ = [
@@ -29,11 +30,7 @@ __all__ = [
 ]
 
 
-class _Lazy(_ConvNd):
-    """The parameters wait for the first forward, or for a state dict that has their shapes."""
-
-    _plain: ClassVar[type[_ConvNd]]
-
+class _Lazy(Lazy, _ConvNd):
     def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
         self.weight = UninitializedParameter(dtype=dtype, device=device)
         if bias:
@@ -41,17 +38,7 @@ class _Lazy(_ConvNd):
         else:
             self.register_parameter("bias", None)
 
-    def has_uninitialized_params(self) -> bool:
-        """Whether the layer has still to see an input or a state dict."""
-        return isinstance(self.weight, UninitializedParameter)
-
-    def reset_parameters(self) -> None:
-        """Draw the initial weights, if their shapes are known."""
-        if not self.has_uninitialized_params():
-            super().reset_parameters()
-
     def _initialize(self, input: Tensor) -> None:
-        """Take `in_channels` from `input`, make the parameters and become the plain class."""
         if input.ndim not in (self._rank + 1, self._rank + 2):
             raise ShapeError(
                 f"Expected {self._rank + 1}D (unbatched) or {self._rank + 2}D (batched) input to "
@@ -64,17 +51,7 @@ class _Lazy(_ConvNd):
                 f"groups={self.groups}"
             )
         self.in_channels = channels
-        if isinstance(self.weight, UninitializedParameter):
-            self.weight.materialize(self._weight_shape())
-            if isinstance(self.bias, UninitializedParameter):
-                self.bias.materialize((self.out_channels,))
-            super().reset_parameters()
-        self.__class__ = self._plain  # type: ignore[assignment]
-
-    def forward(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """As the plain layer."""
-        self._initialize(input)
-        return self.forward(input, *args, **kwargs)
+        self._materialize(weight=self._weight_shape(), bias=(self.out_channels,))
 
 
 class _LazyConv(_Lazy, _Conv):

@@ -1,6 +1,6 @@
 """`Module`: what owns parameters, buffers and other modules. Behaviour and texts are PyTorch's."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from ..backends import Backend, backend_of, select
@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from . import state
 from .describe import describe
 from .hooks import HookTable, RemovableHandle
-from .host_arrays import Arguments, calls, unwrap
+from .host_arrays import Arguments, backend_of_arguments, calls, unwrap
 
 __all__ = ["Module"]
 
@@ -25,8 +25,9 @@ class Module:
     """The base of all layers and networks: subclass it, assign layers and Parameters, define `forward`.
 
     Calling a module runs its `forward`, which always sees Tensors. ndarrays among the arguments are wrapped
-    without a copy and never written; a module on a GPU gets them there. If there are ndarrays and no Tensors,
-    the result is in ndarrays too; within another module's call it stays in Tensors.
+    without a copy and never written; a module on a GPU, or one without members beside Tensors on a GPU, gets
+    them there, int64 ones as the int32 that GPUs have if they fit. If there are ndarrays and no Tensors, the
+    result is in ndarrays too; within another module's call it stays in Tensors.
     """
 
     training: bool
@@ -37,6 +38,8 @@ class Module:
     _modules: dict[str, Any]
     _forward_hooks: HookTable
     _forward_pre_hooks: HookTable
+    _load_state_dict_pre_hooks: HookTable
+    _load_state_dict_post_hooks: HookTable
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """An empty module; a subclass calls it before it assigns layers or Parameters."""
@@ -51,6 +54,8 @@ class Module:
             "_modules": {},
             "_forward_hooks": HookTable(),
             "_forward_pre_hooks": HookTable(),
+            "_load_state_dict_pre_hooks": HookTable(),
+            "_load_state_dict_post_hooks": HookTable(),
         }
         self.__dict__.update(fields)
 
@@ -64,7 +69,7 @@ class Module:
         """Run the hooks and `forward`. See the class for what becomes of ndarrays."""
         if calls.depth and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
             return self._run(args, kwargs)
-        met = Arguments(self._backend())
+        met = Arguments(self._backend() or backend_of_arguments((args, kwargs)) or select())
         args, kwargs = met.wrap(args), met.wrap(kwargs)
         calls.depth += 1
         try:
@@ -73,14 +78,14 @@ class Module:
             calls.depth -= 1
         return unwrap(result) if met.arrays and not met.tensors and not calls.depth else result
 
-    def _backend(self) -> Backend:
-        """Where the members live, by the first of them; where none are, the current device."""
+    def _backend(self) -> Backend | None:
+        """Where the members live, by the first of them."""
         for _, module in self.named_modules():
             for table in (module._parameters, module._buffers):
                 for member in table.values():
                     if member is not None:
                         return backend_of(member._array)
-        return select()
+        return None
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not self._forward_hooks and not self._forward_pre_hooks:
@@ -201,7 +206,10 @@ class Module:
         """Parameters, buffers and modules too."""
         return sorted({*object.__dir__(self)}.union(*(self.__dict__.get(table, ()) for table in _TABLES)))
 
-    def _check_name(self, what: str, name: Any, table: Mapping[str, Any]) -> None:
+    def _check_name(self, what: str, name: Any, kind: str) -> None:
+        table = self.__dict__.get(kind)
+        if table is None:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call", name=name, obj=self)
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {type(name).__name__}")
         if name == "" or "." in name:
@@ -214,7 +222,7 @@ class Module:
 
         Raises KeyError for a bad or taken name, TypeError for what is neither Tensor nor None.
         """
-        self._check_name("buffer", name, self._buffers)
+        self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
                 f"cannot assign {type(tensor).__name__!r} object to buffer {name!r} (Tensor or None required)"
@@ -227,7 +235,7 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Own a Parameter; None reserves the name. Raises KeyError, TypeError as `register_buffer`."""
-        self._check_name("parameter", name, self._parameters)
+        self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
                 f"cannot assign {type(param).__name__!r} object to parameter {name!r} "
@@ -237,7 +245,7 @@ class Module:
 
     def add_module(self, name: str, module: "Module | None") -> None:
         """Own a module; None reserves the name. Raises KeyError, TypeError as `register_buffer`."""
-        self._check_name("module", name, self._modules)
+        self._check_name("module", name, "_modules")
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._modules[name] = module
@@ -352,17 +360,22 @@ class Module:
         return self
 
     def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
-        for module in self.modules():
-            for parameter in module._parameters.values():
-                if parameter is not None:
-                    parameter.data = convert(parameter.data)
-                    parameter.grad = None if parameter.grad is None else convert(parameter.grad)
-            for name, buffer in module._buffers.items():
-                module._buffers[name] = None if buffer is None else convert(buffer)
+        for child in self.children():
+            child._apply(convert)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                parameter.data = convert(parameter.data)
+                parameter.grad = None if parameter.grad is None else convert(parameter.grad)
+        for name, buffer in self._buffers.items():
+            self._buffers[name] = None if buffer is None else convert(buffer)
         return self
 
     def _to_dtype(self, dtype: Dtype, kinds: str) -> Self:
         return self._apply(lambda t: t.to(dtype=dtype) if t.dtype.kind in kinds else t)
+
+    def type(self, dst_type: Any) -> Self:
+        """Floating-point members to a dtype; see `to`."""
+        return self.to(dst_type)
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False) -> Self:
         """Move to a device, and floating-point and complex members to a dtype, in place.
@@ -419,6 +432,9 @@ class Module:
 
     state_dict = state.state_dict
     load_state_dict = state.load_state_dict
+    register_load_state_dict_pre_hook = state.register_load_state_dict_pre_hook
+    register_load_state_dict_post_hook = state.register_load_state_dict_post_hook
+    _register_load_state_dict_pre_hook = state.register_load_state_dict_pre_hook_of_no_module
     _save_to_state_dict = state.save_to_state_dict
     _load_from_state_dict = state.load_from_state_dict
     get_extra_state = state.get_extra_state

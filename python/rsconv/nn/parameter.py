@@ -1,37 +1,36 @@
-"""Parameters whose shape is not known yet. `Parameter` itself is `rsconv.Parameter`."""
+"""Parameters and buffers whose shape is not known yet. `Parameter` itself is `rsconv.Parameter`."""
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from ..creation import empty
 from ..errors import ShapeError
 from ..parameter import Parameter
 from ..storage import Storage
+from ..tensor import Tensor
 
-__all__ = ["Parameter", "UninitializedParameter"]
+__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 
-class UninitializedParameter(Parameter):
-    """The Parameter of a lazy layer before the layer has seen an input.
+class _Uninitialized(Tensor):
+    """A member of a lazy layer before the layer has seen an input.
 
-    It has a dtype and a device, and becomes a Parameter by `materialize`. Whatever needs its shape or
+    It has a dtype and a device, and becomes what it stands for by `materialize`. Whatever needs its shape or
     elements raises ShapeError.
     """
 
     __slots__ = ()
 
-    def __init__(self, requires_grad: bool = True, dtype: Any = None, device: Any = None) -> None:
-        """Note the flags."""
-        self._set(empty(0, dtype=dtype, device=device)._array, Storage())
-        self.requires_grad = requires_grad
+    _settled: ClassVar[type[Tensor]]
 
     def materialize(self, shape: tuple[int, ...]) -> None:
-        """Become an uninitialised Parameter of `shape`."""
-        self.__class__ = Parameter  # type: ignore[assignment]
+        """Become uninitialised memory of `shape`."""
+        self.__class__ = self._settled  # type: ignore[assignment]
         self._bind(empty(*shape, dtype=self.dtype, device=self.device)._array, Storage())
 
     def _unknown(self) -> NoReturn:
         raise ShapeError(
-            "the shape of an uninitialized Parameter is not known before the layer's first forward"
+            f"the shape of an uninitialized {self._settled.__name__} is not known before the layer's first "
+            "forward"
         )
 
     @property
@@ -52,4 +51,30 @@ class UninitializedParameter(Parameter):
 
     def __repr__(self) -> str:
         """As PyTorch prints it."""
-        return "<UninitializedParameter>"
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """The Parameter of a lazy layer before the layer has seen an input."""
+
+    __slots__ = ()
+
+    _settled = Parameter
+
+    def __init__(self, requires_grad: bool = True, dtype: Any = None, device: Any = None) -> None:
+        """Note the flags."""
+        self._set(empty(0, dtype=dtype, device=device)._array, Storage())
+        self.requires_grad = requires_grad
+
+
+class UninitializedBuffer(_Uninitialized):
+    """The buffer of a lazy layer before the layer has seen an input."""
+
+    __slots__ = ()
+
+    _settled = Tensor
+
+    def __init__(self, requires_grad: bool = False, dtype: Any = None, device: Any = None) -> None:
+        """Note the flags."""
+        self._set(empty(0, dtype=dtype, device=device)._array, Storage())
+        self.requires_grad = requires_grad

@@ -1,7 +1,8 @@
 """State dicts: what a module holds, under dotted names. These functions are Module's methods."""
 
+import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,14 +10,25 @@ import numpy as np
 from ..errors import ShapeError, WeightsError
 from ..parameter import Parameter
 from ..tensor import Tensor
-from .parameter import UninitializedParameter
+from .hooks import RemovableHandle
+from .parameter import UninitializedBuffer, UninitializedParameter
 
 if TYPE_CHECKING:
     from .module import Module
 
-__all__ = ["IncompatibleKeys", "load_from_state_dict", "load_state_dict", "save_to_state_dict", "state_dict"]
+__all__ = [
+    "IncompatibleKeys",
+    "load_from_state_dict",
+    "load_state_dict",
+    "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook",
+    "register_load_state_dict_pre_hook_of_no_module",
+    "save_to_state_dict",
+    "state_dict",
+]
 
 _EXTRA = "_extra_state"
+_UNINITIALIZED = (UninitializedBuffer, UninitializedParameter)
 
 
 class IncompatibleKeys(NamedTuple):
@@ -60,7 +72,7 @@ def set_extra_state(module: "Module", state: Any) -> None:
 def save_to_state_dict(module: "Module", destination: Any, prefix: str, keep_vars: bool) -> None:
     """Add the module's own members to `destination`; subclasses may add more."""
     for name, member in _members(module).items():
-        lazy = isinstance(member, UninitializedParameter)
+        lazy = isinstance(member, _UNINITIALIZED)
         destination[prefix + name] = member if keep_vars or lazy else member.detach()
     if _has_extra_state(module):
         destination[prefix + _EXTRA] = module.get_extra_state()
@@ -85,6 +97,26 @@ def state_dict(
     return destination
 
 
+def register_load_state_dict_pre_hook(module: "Module", hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)` before the
+    module's own members are loaded; it may change the dict and the three lists.
+    """
+    reference = weakref.ref(module)
+    return register_load_state_dict_pre_hook_of_no_module(module, lambda *args: hook(reference(), *args))
+
+
+def register_load_state_dict_pre_hook_of_no_module(
+    module: "Module", hook: Callable[..., Any]
+) -> RemovableHandle:
+    """As `register_load_state_dict_pre_hook` without the module as an argument: what older code calls."""
+    return module._load_state_dict_pre_hooks.add(hook, False, False)
+
+
+def register_load_state_dict_post_hook(module: "Module", hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, incompatible_keys)` after all is loaded; it may change the two lists."""
+    return module._load_state_dict_post_hooks.add(hook, False, False)
+
+
 def load_state_dict(
     module: "Module", state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
 ) -> IncompatibleKeys:
@@ -105,11 +137,15 @@ def load_state_dict(
 
     def load(target: "Module", state: Mapping[str, Any], prefix: str) -> None:
         local = {**metadata.get(prefix[:-1], {}), "assign_to_params_buffers": assign}
+        for hook, *_ in list(target._load_state_dict_pre_hooks.values()):
+            hook(state, prefix, local, True, missing, unexpected, errors)
         target._load_from_state_dict(state, prefix, local, True, missing, unexpected, errors)
         for name, child in target._modules.items():
             if child is not None:
                 below = f"{prefix}{name}."
                 load(child, {k: v for k, v in state.items() if k.startswith(below)}, below)
+        for hook, *_ in list(target._load_state_dict_post_hooks.values()):
+            hook(target, IncompatibleKeys(missing, unexpected))
 
     load(module, dict(state_dict), "")
     if strict:
@@ -166,12 +202,14 @@ def _load_member(module: "Module", name: str, key: str, member: Tensor, value: A
     """Copy or assign one member, whose name in the state dict is `key`."""
     if not isinstance(value, (Tensor, np.ndarray)):
         raise TypeError(f'expected a Tensor or an ndarray for "{key}", but got {type(value).__name__}')
-    if isinstance(value, UninitializedParameter):
-        if not isinstance(member, UninitializedParameter):
-            raise ShapeError(f"cannot load {key}: the checkpoint holds an uninitialized Parameter")
+    if isinstance(value, _UNINITIALIZED):
+        if not isinstance(member, _UNINITIALIZED):
+            raise ShapeError(
+                f"cannot load {key}: the checkpoint holds an uninitialized {value._settled.__name__}"
+            )
         return
     source = value if isinstance(value, Tensor) else Tensor._from_array(value)
-    if isinstance(member, UninitializedParameter):
+    if isinstance(member, _UNINITIALIZED):
         member.materialize(source.shape)
     if source.shape == (1,) and member.shape == () and not assign:
         source = source[0]

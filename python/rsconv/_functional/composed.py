@@ -1,0 +1,28 @@
+"""Functions made of other functions, which see Tensors only."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..tensor import Tensor
+from .arrays import ArrayLike, Result, operands
+
+__all__ = ["composed"]
+
+
+def composed(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Bring an `input` from the host to the call's device once, and the result back.
+
+    If another argument is a Tensor, `input` goes to its device and the result stays there.
+    """
+
+    @functools.wraps(function)
+    def compute(input: ArrayLike, *args: Any, **kwargs: Any) -> Result:
+        if isinstance(input, Tensor):
+            return function(input, *args, **kwargs)
+        others = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        call = operands(input=input, **({"other": others[0]} if others else {}))
+        result = function(Tensor._new(call.arrays[0]), *args, **kwargs)
+        return call.result(result._array) if not others else result
+
+    return compute
