@@ -14,7 +14,10 @@
 {% set TX = BN // PN %}{% set TY = BM // PM %}{% set NT = TX * TY %}
 {% set HG = PM // 4 %}{% set HX = PN // 4 %}
 {% set RG = NT // (BM // 4) %}{% set NG = BK // RG %}
-{% set RX = NT // (BN // 4) %}{% set NX = BK // RX %}
+{#- CX threads side by side load a pixel of x; each loads NC vec4s of NX pixels. Where a vec4 has one tap, a thread
+    keeps to one pixel if it can, whose place it counts once. #}
+{% set CX = NT // BK if VX and RANK and NT // BK < BN // 4 else BN // 4 %}{% set NC = BN // 4 // CX %}
+{% set RX = NT // CX %}{% set NX = BK // RX %}
 {% set T = "f16" if HALF else "f32" %}
 {% set LANES = ["x", "y", "z", "w"] %}
 {% include "weight_grad_params.wgsl" %}
@@ -26,9 +29,16 @@
 var<workgroup> gs: array<array<array<array<array<vec4<f32>, {{ TY }}>, {{ HG }}>, {{ RG }}>, {{ NG }}>, 2>;
 var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>, {{ RX }}>, {{ NX }}>, 2>;
 
-{% macro load_g() -%}
+{#- Where a pixel stands at a tap: its place counts the tap already if that is the thread's only one. #}
+{% set ONE = VX and NC == 1 %}
+{% macro at_tap(axis, i, tap) -%}
+u32({{ axis }}{{ i }}{% if not ONE %} + tap_{{ axis }}{{ tap }}{% endif %}) < p.size_{{ axis }}
+{%- endmacro %}
+
+{#- `last`: pixels past the end can be among those of the stage. #}
+{% macro load_g(last) -%}
 {% for i in range(NG) %}
-        gk{{ i }} = g_pixel < g_end{{ i }};
+        {% if last %}gk{{ i }} = g_pixel < g_end{{ i }};{% endif +%}
         { let at = g_at + {{ i * RG }}u * p.g_pixel;
 {% if VG %}
             gr{{ i }} = vec4<f32>(g[at]);
@@ -38,50 +48,50 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
 {% endfor %}
 {% endmacro %}
 
-{% macro load_x() -%}
-{% for i in range(NX) %}
+{% macro load_x(last) -%}
+{% for i in range(NX) %}{% for s in range(NC) %}{% set n = i * NC + s %}
 {% if RANK == 0 %}
-        xk{{ i }} = x_pixel < x_end{{ i }};
+        {% if last %}xk{{ n }} = x_pixel < x_end{{ i }};{% endif +%}
         { let at = x_at + {{ i * RX }}u * p.x_w;
 {% if VX %}
-            xr{{ i }} = vec4<f32>(x[at]);
+            xr{{ n }} = vec4<f32>(x[at]);
 {% else %}
-            xr{{ i }} = vec4<f32>(vec4<{{ T }}>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
+            xr{{ n }} = vec4<f32>(vec4<{{ T }}>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
 {% endif %} }
 {% else %}
-        { let inside = x_pixel < x_end{{ i }};
+        { let inside = {{ "x_pixel < x_end" ~ i if last else "true" }};
 {% if VX %}
-            let k0 = inside & {% if RANK == 3 %}(u32(d{{ i }}) < p.size_d) & {% endif -%}
-                (u32(h{{ i }}) < p.size_h) & (u32(w{{ i }}) < p.size_w);
-            let v0 = x[o{{ i }}];
+            let k0 = inside & {% if RANK == 3 %}({{ at_tap("d", i, s) }}) & {% endif -%}
+                ({{ at_tap("h", i, s) }}) & ({{ at_tap("w", i, s) }});
+            let v0 = x[o{{ i }}{% if not ONE %} + tap{{ s }}{% endif %}];
 {% else %}
 {% for c in range(4) %}
-            let k{{ c }} = inside & {% if RANK == 3 %}(u32(d{{ i }} + tap_d{{ c }}) < p.size_d) & {% endif -%}
-                (u32(h{{ i }} + tap_h{{ c }}) < p.size_h) & (u32(w{{ i }} + tap_w{{ c }}) < p.size_w);
+            let k{{ c }} = inside & {% if RANK == 3 %}({{ at_tap("d", i, c) }}) & {% endif -%}
+                ({{ at_tap("h", i, c) }}) & ({{ at_tap("w", i, c) }});
             let v{{ c }} = x[o{{ i }} + tap{{ c }}];
 {% endfor %}
 {% endif %}
 {% if VX %}
-            xk{{ i }} = k0; xr{{ i }} = vec4<f32>(v0);
+            xk{{ n }} = k0; xr{{ n }} = vec4<f32>(v0);
 {% else %}
-            xk{{ i }} = vec4<bool>(k0, k1, k2, k3); xr{{ i }} = vec4<f32>(vec4<{{ T }}>(v0, v1, v2, v3));
+            xk{{ n }} = vec4<bool>(k0, k1, k2, k3); xr{{ n }} = vec4<f32>(vec4<{{ T }}>(v0, v1, v2, v3));
 {% endif %} }
 {% endif %}
-{% endfor %}
+{% endfor %}{% endfor %}
 {% endmacro %}
 
 {#- Padding and pixels past the end become zero here, so that no load is waited for where it is issued. #}
-{% macro store(buffer) -%}
+{% macro store(buffer, last) -%}
 {% for i in range(NG) %}
-        gs[{{ buffer }}][{{ i }}][g_k][g_h][g_l] = select(vec4<f32>(), gr{{ i }}, gk{{ i }});
+        gs[{{ buffer }}][{{ i }}][g_k][g_h][g_l] = {% if last %}select(vec4<f32>(), gr{{ i }}, gk{{ i }}){% else %}gr{{ i }}{% endif %};
 {% endfor %}
-{% for i in range(NX) %}
-        xs[{{ buffer }}][{{ i }}][x_k][x_h][x_l] = select(vec4<f32>(), xr{{ i }}, xk{{ i }});
-{% endfor %}
+{% for i in range(NX) %}{% for s in range(NC) %}{% set n = i * NC + s %}
+        xs[{{ buffer }}][{{ i }}][x_k][x_h{{ s }}][x_l{{ s }}] = {% if last or RANK %}select(vec4<f32>(), xr{{ n }}, xk{{ n }}){% else %}xr{{ n }}{% endif %};
+{% endfor %}{% endfor %}
 {% endmacro %}
 
-{% macro advance() -%}
-        g_pixel += {{ BK }}u; g_at += {{ BK }}u * p.g_pixel; x_pixel += {{ BK }}u;
+{% macro advance(last) -%}
+        g_at += {{ BK }}u * p.g_pixel;{% if last %} g_pixel += {{ BK }}u; x_pixel += {{ BK }}u;{% endif +%}
 {% if RANK == 0 %}
         x_at += {{ BK }}u * p.x_w;
 {% else %}
@@ -117,6 +127,17 @@ var<workgroup> xs: array<array<array<array<array<vec4<f32>, {{ TX }}>, {{ HX }}>
 {% endfor %}
 {% endmacro %}
 
+{% macro turn(last) -%}
+{% for buffer in range(2) %}
+        {{ advance(last) }}
+        {{ load_g(last) }}
+        {{ load_x(last) }}
+        { {{ compute(buffer) }} }
+        {{ store(1 - buffer, last) }}
+        workgroupBarrier();
+{% endfor %}
+{% endmacro %}
+
 @compute @workgroup_size({{ NT }})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) tid: u32) {
     let tx = tid % {{ TX }}u; let ty = tid / {{ TX }}u;
@@ -130,18 +151,20 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     let row = min(wg.y * {{ BM }}u + g_column * 4u, (p.rows - 1u){% if VG %} & 0xfffffffcu{% endif %});
     var g_at = p.g_first + group * p.g_group + row{% if VG %} / 4u{% endif %} + g_pixel * p.g_pixel;
 
-    let x_k = tid / {{ BN // 4 }}u; let x_column = tid % {{ BN // 4 }}u;
-    let x_h = x_column / {{ TX }}u; let x_l = x_column % {{ TX }}u;
+    let x_k = tid / {{ CX }}u; let x_column = tid % {{ CX }}u;
+{% for s in range(NC) %}
+    let x_c{{ s }} = x_column + {{ s * CX }}u; let x_h{{ s }} = x_c{{ s }} / {{ TX }}u; let x_l{{ s }} = x_c{{ s }} % {{ TX }}u;
+{% endfor %}
     var x_pixel = begin + x_k;
     let column = wg.x * {{ BN }}u + x_column * 4u;
 {% if RANK == 0 %}
     var x_at = p.x_first + group * p.x_group + x_pixel * p.x_w
         + min(column, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %}){% if VX %} / 4u{% endif %};
 {% else %}
-{% for c in range(1 if VX else 4) %}
+{% for c in range(NC if VX else 4) %}
     var tap{{ c }}: u32; var tap_w{{ c }}: i32; var tap_h{{ c }}: i32;{% if RANK == 3 %} var tap_d{{ c }}: i32;{% endif +%}
     {
-        let at = min(column + {{ c }}u, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %});
+        let at = min(column + {{ c * CX * 4 if VX else c }}u, (p.columns - 1u){% if VX %} & 0xfffffffcu{% endif %});
         let t = at / p.channels; let channel = at - t * p.channels;
         let u = t / p.kernel_w; let kw = (t - u * p.kernel_w) * p.dilation_w;
 {% if RANK == 3 %}
@@ -168,14 +191,13 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
 {% else %}
         o{{ i }} += u * p.x_n;
 {% endif %}
-{% if VX %}
-        // All of this thread's columns have one tap: its place is part of the pixel's.
+{% if ONE %}
         w{{ i }} += tap_w0; h{{ i }} += tap_h0;{% if RANK == 3 %} d{{ i }} += tap_d0;{% endif %} o{{ i }} += tap0;
 {% endif %}
     }
 {% endfor %}
 {% for axis in ["w", "h", "d"] if axis != "d" or RANK == 3 %}
-    let end_{{ axis }} = i32(p.end_{{ axis }}){% if VX %} + tap_{{ axis }}0{% endif %};
+    let end_{{ axis }} = i32(p.end_{{ axis }}){% if ONE %} + tap_{{ axis }}0{% endif %};
 {% endfor %}
 {% endif %}
 {% for i in range(NG) %}
@@ -187,29 +209,25 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
 {% for i in range(NG) %}
     var gr{{ i }}: vec4<f32>; var gk{{ i }}: bool;
 {% endfor %}
-{% for i in range(NX) %}
+{% for i in range(NX * NC) %}
     var xr{{ i }}: vec4<f32>; var xk{{ i }}: {{ "bool" if VX or RANK == 0 else "vec4<bool>" }};
 {% endfor %}
 {% for i in range(PM) %}{% for j in range(HX) %}
     var a{{ i }}_{{ j }} = vec4<f32>();
 {% endfor %}{% endfor %}
-    {{ load_g() }}
-    {{ load_x() }}
-    {{ store(0) }}
+    {{ load_g(true) }}
+    {{ load_x(true) }}
+    {{ store(0, true) }}
     workgroupBarrier();
-    for (var stage = 0u; stage < p.stages; stage += 2u) {
-        {{ advance() }}
-        {{ load_g() }}
-        {{ load_x() }}
-        { {{ compute(0) }} }
-        {{ store(1) }}
-        workgroupBarrier();
-        {{ advance() }}
-        {{ load_g() }}
-        {{ load_x() }}
-        { {{ compute(1) }} }
-        {{ store(0) }}
-        workgroupBarrier();
+    // Turns whose loads all stand before the end, and the rest.
+    let pixels = max(end, begin) - begin;
+    let inner = min(max(pixels / {{ BK }}u, 1u) - 1u, p.stages) / 2u;
+    for (var turn = 0u; turn < inner; turn++) {
+        {{ turn(false) }}
+    }
+    g_pixel += inner * {{ 2 * BK }}u; x_pixel += inner * {{ 2 * BK }}u;
+    for (var turn = inner; turn < p.stages / 2u; turn++) {
+        {{ turn(true) }}
     }
     let y_at = p.y_first + split * p.y_split + group * p.y_group;
 {% for j in range(HX) %}{% for c in range(4) %}
