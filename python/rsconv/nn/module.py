@@ -14,6 +14,7 @@ from . import state
 from .describe import describe
 from .hooks import HookTable, RemovableHandle
 from .host_arrays import Arguments, backend_of_arguments, calls, unwrap
+from .parameter import UninitializedBuffer
 
 __all__ = ["Module"]
 
@@ -367,7 +368,10 @@ class Module:
                 parameter.data = convert(parameter.data)
                 parameter.grad = None if parameter.grad is None else convert(parameter.grad)
         for name, buffer in self._buffers.items():
-            self._buffers[name] = None if buffer is None else convert(buffer)
+            if isinstance(buffer, UninitializedBuffer):
+                buffer.data = convert(buffer.data)
+            elif buffer is not None:
+                self._buffers[name] = convert(buffer)
         return self
 
     def _to_dtype(self, dtype: Dtype, kinds: str) -> Self:
