@@ -31,11 +31,13 @@ LAYERS = [
         ),
         *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
         # What PyTorch has beside its functions.
-        *("cuda", "fx", "hub", "jit", "utils"),
+        *("cuda", "fx", "hub", "jit"),
     },
     {
         "nn",
         "optim",
+        "data",
+        "utils",
         "explain",
         "io",
         "_npz",

@@ -108,7 +108,7 @@ from .size import Size
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import cuda, fx, gpu, hub, jit, optim, utils
+    from . import cuda, data, fx, gpu, hub, jit, optim, utils
     from .device_list import devices
     from .io import load, save
 
@@ -138,6 +138,7 @@ __all__ = [
     "complex64",
     "contiguous_format",
     "cuda",
+    "data",
     "detach",
     "device",
     "devices",
@@ -231,7 +232,7 @@ channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
 # Names whose modules import more than NumPy: fetched when they are first asked for.
 _LAZY = {"devices": ".device_list", "load": ".io", "save": ".io"}
-_MODULES = frozenset(("cuda", "fx", "gpu", "hub", "jit", "optim", "utils"))
+_MODULES = frozenset(("cuda", "data", "fx", "gpu", "hub", "jit", "optim", "utils"))
 
 configure()
 

@@ -4,18 +4,22 @@ A seed gives the same numbers run after run, but not PyTorch's.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["generator", "manual_seed", "normal", "stream", "uniform"]
+__all__ = ["generator", "manual_seed", "normal", "scope", "stream", "uniform"]
 
 _lock = threading.Lock()
 _generator: "np.random.Generator | None" = None
 # The key of the counter-based streams (None: not drawn yet), and the number of the next one.
 _key: int | None = None
 _streams = 0
+_scoped: "ContextVar[np.random.Generator | None]" = ContextVar("scoped", default=None)
 
 
 def manual_seed(seed: int) -> None:
@@ -55,8 +59,14 @@ def stream() -> tuple[int, int]:
 
 
 def generator() -> "np.random.Generator":
-    """The generator; before the first `manual_seed` it starts from the operating system's entropy."""
+    """The generator; before the first `manual_seed` it starts from the operating system's entropy.
+
+    While a DataLoader loads a batch, that batch's own.
+    """
     global _generator
+    scoped = _scoped.get()
+    if scoped is not None:
+        return scoped
     if _generator is None:
         import numpy as np
 
@@ -64,6 +74,16 @@ def generator() -> "np.random.Generator":
             if _generator is None:
                 _generator = np.random.default_rng()
     return _generator
+
+
+@contextmanager
+def scope(generator: "np.random.Generator") -> Iterator[None]:
+    """Within it, and in this thread alone, `generator()` is the one given."""
+    token = _scoped.set(generator)
+    try:
+        yield
+    finally:
+        _scoped.reset(token)
 
 
 def normal(shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0) -> "np.ndarray[Any, Any]":

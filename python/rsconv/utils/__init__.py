@@ -1,11 +1,11 @@
-"""Modules under the names that PyTorch's `torch.utils` has: `checkpoint`."""
+"""Modules under the names that PyTorch's `torch.utils` has: `checkpoint`, `data`."""
 
 import importlib
 from typing import Any
 
 from ..names import missing_attribute
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "data"]
 
 
 def __getattr__(name: str) -> Any:
