@@ -41,6 +41,7 @@ def test_every_layer_of_this_package_has_golden_cases():
         "Sequential",
     }
     others |= {"UninitializedBuffer", "UninitializedParameter", "functional", "grad", "init", "utils"}
+    others |= {"common_types", "modules"}
     assert {case["cls"] for case in KNOWN + LAZY} == set(nn.__all__) - others
 
 
@@ -123,6 +124,27 @@ def test_functional_is_the_one_functional():
         AttributeError, match=r"'rsconv.nn' has no attribute 'Conv2D'; the nearest names are: Conv2d"
     ):
         nn.Conv2D  # noqa: B018
+
+
+def test_pytorchs_module_paths_lead_to_the_same_classes():
+    import rsconv.nn.modules.conv
+    from rsconv.nn.common_types import _size_2_t
+    from rsconv.nn.modules.batchnorm import _BatchNorm, _NormBase
+    from rsconv.nn.modules.utils import _ntuple, _pair, _reverse_repeat_tuple, _triple
+
+    assert isinstance(nn.BatchNorm2d(2), _BatchNorm)
+    assert isinstance(nn.InstanceNorm2d(2), _NormBase)
+    assert not isinstance(nn.InstanceNorm2d(2), _BatchNorm)
+    assert rsconv.nn.modules.conv.Conv2d is nn.Conv2d is nn.modules.Conv2d
+    assert isinstance(nn.LazyConvTranspose1d(2, 2), nn.modules.conv._ConvTransposeNd)
+    assert nn.modules.pooling.AdaptiveAvgPool2d is nn.AdaptiveAvgPool2d
+    assert _pair(3) == (3, 3)
+    assert _triple([1, 2, 3]) == (1, 2, 3)
+    assert _ntuple(4)("ab") == ("a", "b")
+    assert _reverse_repeat_tuple((1, 2), 2) == (2, 2, 1, 1)
+    assert _size_2_t == int | tuple[int, int]
+    with pytest.raises(AttributeError, match=r"'rsconv.nn.modules' has no attribute 'Conv2D'; .* Conv2d"):
+        nn.modules.Conv2D  # noqa: B018
 
 
 # Attributes.

@@ -249,11 +249,16 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "common_types",
     "functional",
     "grad",
     "init",
+    "modules",
     "utils",
 ]
+
+# After the layers that they collect.
+from . import common_types, modules
 
 # PyTorch's spelling is `import torch.nn.functional as F`.
 sys.modules[f"{__name__}.functional"] = functional
