@@ -12,7 +12,6 @@ import pytest
 import rsconv
 from rsconv import functional as F
 from rsconv.nn import grad
-from tape import Tape
 
 GOLDEN = Path(__file__).parent / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
@@ -59,6 +58,19 @@ def terms_of(case, inputs, grad_output):
     return max(inputs["weight"].size if "weight" in inputs else 1, grad_output.size)
 
 
+def differentiable(inputs, gradients, device):
+    """Tensors of a device, whose gradients are wanted as the vectors say.
+
+    Classes stay in host memory: a GPU has no int64, and takes them as int32.
+    """
+    return {
+        name: rsconv.from_numpy(array).to(device).requires_grad_(name in gradients)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in inputs.items()
+    }
+
+
 def cases_of(found):
     return pytest.mark.parametrize("case", found, ids=[case["id"] for case in found])
 
@@ -73,18 +85,16 @@ def test_forward_and_gradients(case, device):
     if case["dtype"] == "float64" and device != "cpu":
         return
     inputs, arguments, outputs, grad_output, gradients = load(case)
-    # Classes stay in host memory: a GPU has no int64, and takes them as int32.
-    tensors = {n: rsconv.from_numpy(a).to(device) if a.dtype.kind == "f" else a for n, a in inputs.items()}
-    with Tape() as tape:
-        results = getattr(F, case["op"])(**tensors, **arguments)
+    tensors = differentiable(inputs, gradients, device)
+    results = getattr(F, case["op"])(**tensors, **arguments)
     results = results if isinstance(results, tuple) else (results,)
     terms = terms_of(case, inputs, grad_output)
     for result, reference in zip(results, outputs, strict=True):
-        check(result.cpu().numpy(), reference, terms)
+        check(result.detach().cpu().numpy(), reference, terms)
     upstream = rsconv.from_numpy(grad_output).to(device)
-    found = tape.gradients(results[0], upstream, [tensors[name] for name in gradients])
-    for gradient, reference in zip(found, gradients.values(), strict=True):
-        check(gradient.cpu().numpy(), reference, terms)
+    results[0].backward(upstream)
+    for name, reference in gradients.items():
+        check(tensors[name].grad.cpu().numpy(), reference, terms)
 
 
 HALF = 2.0**-10
@@ -105,21 +115,20 @@ def test_float16_within_bounds(case, device):
     """The vectors of float32, their inputs rounded to float16."""
     inputs, arguments, outputs, grad_output, gradients = load(case)
     halves = {n: a.astype(np.float16) if a.dtype.kind == "f" else a for n, a in inputs.items()}
-    tensors = {n: rsconv.from_numpy(a).to(device) if a.dtype.kind == "f" else a for n, a in halves.items()}
-    with Tape() as tape:
-        results = getattr(F, case["op"])(**tensors, **arguments)
+    tensors = differentiable(halves, gradients, device)
+    results = getattr(F, case["op"])(**tensors, **arguments)
     results = results if isinstance(results, tuple) else (results,)
     terms = terms_of(case, inputs, grad_output)
-    near(results[0].cpu().numpy(), outputs[0], terms)
+    near(results[0].detach().cpu().numpy(), outputs[0], terms)
     if len(results) > 1 and not np.array_equal(results[1].cpu().numpy(), outputs[1]):
         # Rounding made two elements of a window equal, of which the first counts as the largest; the gradient
         # goes there.
         assert case["id"] == "max_pool2d/6"
         return
     upstream = rsconv.from_numpy(grad_output.astype(np.float16)).to(device)
-    found = tape.gradients(results[0], upstream, [tensors[name] for name in gradients])
-    for gradient, reference in zip(found, gradients.values(), strict=True):
-        near(gradient.cpu().numpy(), reference, terms)
+    results[0].backward(upstream)
+    for name, reference in gradients.items():
+        near(tensors[name].grad.cpu().numpy(), reference, terms)
 
 
 @cases_of([case for case in INDEX if case["op"] in CONVOLUTIONS and "transpose" not in case["op"]])

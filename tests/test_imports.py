@@ -29,7 +29,8 @@ LAYERS = [
             "queries",
             "size",
         ),
-        *("dtypes", "device", "device_list", "gpu", "names", "random", "autograd"),
+        *("dtypes", "device", "device_list", "gpu", "names", "random"),
+        *("autograd", "_autograd", "differentiation"),
         # What PyTorch has beside its functions.
         *("cuda", "fx", "hub", "jit"),
     },

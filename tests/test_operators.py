@@ -7,7 +7,7 @@ from op_case import tolerance
 from op_cases import CASES, VIEWS
 from rsconv import functional as F
 from rsconv import functions
-from tape import Tape
+from rsconv.autograd import grad
 
 
 def function_of(case):
@@ -71,13 +71,20 @@ DIFFERENTIABLE = [case for case in CASES if case.gradient]
 
 def with_gradients(case, arrays):
     """The first result, a random gradient of it, and by the rules those of all smooth arrays, as ndarrays."""
-    tensors = {name: rsconv.from_numpy(array) for name, array in arrays.items()}
-    with Tape() as tape:
-        found = case.call(function_of(case), tensors)
+    smooth = [
+        name
+        for name, array in case.arrays.items()
+        if array.smooth and name not in case.fixed and arrays[name].dtype.kind == "f"
+    ]
+    tensors = {
+        name: rsconv.from_numpy(array).requires_grad_(name in smooth) for name, array in arrays.items()
+    }
+    found = case.call(function_of(case), tensors)
     y = found[0] if isinstance(found, tuple) else found
     grad_output = np.random.default_rng(1).normal(0, 1, y.shape).astype(y.dtype)
-    smooth = [name for name, array in case.arrays.items() if array.smooth and name not in case.fixed]
-    gradients = tape.gradients(y, rsconv.from_numpy(grad_output), [tensors[name] for name in smooth])
+    if not smooth:
+        return y.numpy(), grad_output, {}
+    gradients = grad(y, [tensors[name] for name in smooth], rsconv.from_numpy(grad_output), allow_unused=True)
     return (
         y.numpy(),
         grad_output,
@@ -143,21 +150,19 @@ def test_gradients_of_gradients(case):
     name = next(n for n, array in case.arrays.items() if array.smooth)
     rng = np.random.default_rng(3)
     tensors = {n: rsconv.from_numpy(array) for n, array in arrays.items()}
-    x = tensors[name]
-    with Tape() as tape:
-        found = case.call(function_of(case), tensors)
-        y = found[0] if isinstance(found, tuple) else found
-        upstream = rsconv.from_numpy(np.asarray(rng.normal(0, 1, y.shape)))
-        (first,) = tape.gradients(y, upstream, [x])
+    x = tensors[name].requires_grad_()
+    found = case.call(function_of(case), tensors)
+    y = found[0] if isinstance(found, tuple) else found
+    upstream = rsconv.from_numpy(np.asarray(rng.normal(0, 1, y.shape))).requires_grad_()
+    (first,) = grad(y, x, upstream, create_graph=True)
     direction, downstream = (rng.normal(0, 1, x.shape) for _ in range(2))
-    second, through = tape.gradients(first, rsconv.from_numpy(np.asarray(downstream)), [x, upstream])
+    second, through = grad(first, [x, upstream], rsconv.from_numpy(np.asarray(downstream)), allow_unused=True)
 
     def gradient(at):
-        moved = {**tensors, name: rsconv.from_numpy(np.asarray(at))}
-        with Tape() as again:
-            found = case.call(function_of(case), moved)
+        moved = {**tensors, name: rsconv.from_numpy(np.asarray(at)).requires_grad_()}
+        found = case.call(function_of(case), moved)
         y = found[0] if isinstance(found, tuple) else found
-        return again.gradients(y, upstream, [moved[name]])[0].numpy()
+        return grad(y, moved[name], upstream)[0].numpy()
 
     step = 1e-6
     slope = (gradient(arrays[name] + step * direction) - gradient(arrays[name] - step * direction)) / (
@@ -193,14 +198,15 @@ def test_gradients_of_convolutions_and_theirs(name, shape, weight, args):
     def inner(p, q):
         return float(np.sum(p.numpy() * q.numpy()))
 
-    with Tape() as tape:
-        y = getattr(F, name)(x, w, b, **args)
-        g = rsconv.from_numpy(rng.normal(0, 1, y.shape))
-        gx, gw, gb = tape.gradients(y, g, [x, w, b])
-        v = rsconv.from_numpy(rng.normal(0, 1, shape))
-        of_w, of_g = tape.gradients(gx, v, [w, g])
-        u = rsconv.from_numpy(rng.normal(0, 1, weight))
-        of_x, of_h = tape.gradients(gw, u, [x, g])
+    for t in (x, w, b):
+        t.requires_grad_()
+    y = getattr(F, name)(x, w, b, **args)
+    g = rsconv.from_numpy(rng.normal(0, 1, y.shape)).requires_grad_()
+    gx, gw, gb = grad(y, [x, w, b], g, create_graph=True)
+    v = rsconv.from_numpy(rng.normal(0, 1, shape))
+    of_w, of_g = grad(gx, [w, g], v)
+    u = rsconv.from_numpy(rng.normal(0, 1, weight))
+    of_x, of_h = grad(gw, [x, g], u)
     plain = inner(y, g) - inner(b, gb)
     for left, right in [
         (plain, inner(x, gx)),

@@ -108,7 +108,7 @@ def test_attributes():
     assert t.grad is None
     assert not t.requires_grad
     assert t.requires_grad_().requires_grad
-    assert not (t + 1).requires_grad
+    assert (t + 1).requires_grad
 
 
 def test_byte_swapped_arrays_have_the_native_dtype():

@@ -7,10 +7,17 @@ PyTorch's methods.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import errors, functions, methods, nn, random
+from . import autograd, errors, functions, methods, nn, random
 from . import functional as functional
 from ._core import __version__, get_num_threads, set_num_threads
-from .autograd import enable_grad, inference_mode, no_grad
+from .autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .creation import (
     arange,
     as_tensor,
@@ -67,6 +74,7 @@ from .errors import (
     DeviceError,
     DtypeError,
     GpuError,
+    GradientError,
     InternalError,
     OutOfMemoryError,
     ShapeError,
@@ -117,6 +125,7 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "GpuError",
+    "GradientError",
     "InternalError",
     "OutOfMemoryError",
     "Parameter",
@@ -129,6 +138,7 @@ __all__ = [
     "as_tensor",
     "asarray",
     "bernoulli",
+    "autograd",
     "bool",
     "broadcast_shapes",
     "channels_last",
@@ -177,6 +187,8 @@ __all__ = [
     "is_floating_point",
     "is_tensor",
     "jit",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
     "linspace",
     "load",
     "long",
@@ -204,6 +216,7 @@ __all__ = [
     "reshape",
     "save",
     "select",
+    "set_grad_enabled",
     "set_num_threads",
     "short",
     "squeeze",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import dtypes
+from ._autograd.graph import told
 from .arithmetic import cast_host
 from .backends import Backend, backend_of
 from .device import placement
@@ -40,14 +41,18 @@ def to(
     if target is own:
         if wanted == input.dtype and not copy:
             return input
-        return input._new(own.copy(array, wanted))
-    return input._new(target.upload(cast_host(own.download(array), wanted, copy=True)))
+        return told("cast", {"input": input}, input._new(own.copy(array, wanted)))
+    moved = input._new(target.upload(cast_host(own.download(array), wanted, copy=True)))
+    return told("transfer", {"input": input}, moved, backend=own)
 
 
 def on(input: "Tensor", backend: "Backend") -> "Tensor":
     """`input` on the device of a backend; itself if it is there already."""
     own = backend_of(input._array)
-    return input if own is backend else input._new(backend.upload(own.download(input._array)))
+    if own is backend:
+        return input
+    moved = input._new(backend.upload(own.download(input._array)))
+    return told("transfer", {"input": input}, moved, backend=own)
 
 
 def to_dtype(wanted: dtypes.Dtype) -> "Callable[[Tensor], Tensor]":
@@ -72,12 +77,15 @@ def type_as(input: "Tensor", other: "Tensor") -> "Tensor":
 
 def clone(input: "Tensor", *, memory_format: Any = None) -> "Tensor":
     """A copy with memory of its own."""
-    return input._new(backend_of(input._array).copy(input._array, input.dtype))
+    copied = input._new(backend_of(input._array).copy(input._array, input.dtype))
+    return told("clone", {"input": input}, copied)
 
 
 def contiguous(input: "Tensor", memory_format: Any = None) -> "Tensor":
     """`input` if its elements lie in C order without gaps, else such a copy."""
-    return input if input.is_contiguous() else input._new(backend_of(input._array).contiguous(input._array))
+    if input.is_contiguous():
+        return input
+    return told("clone", {"input": input}, input._new(backend_of(input._array).contiguous(input._array)))
 
 
 def host(input: "Tensor") -> Any:

@@ -44,7 +44,9 @@ __all__ = [
 
 def _made(array: np.ndarray[Any, Any], device: Any, requires_grad: builtins.bool) -> Tensor:
     backend = select() if device is None else Device(device)._backend
-    return Tensor._new(backend.upload(array)).requires_grad_(requires_grad)
+    result = Tensor._new(backend.upload(np.asarray(array)))
+    result.requires_grad = requires_grad
+    return result
 
 
 def _filled(
@@ -52,7 +54,9 @@ def _filled(
 ) -> Tensor:
     backend = select() if device is None else Device(device)._backend
     array = backend.full(_shape(sizes), value, check_dtype(dtype or float32))
-    return Tensor._new(array).requires_grad_(requires_grad)
+    result = Tensor._new(array)
+    result.requires_grad = requires_grad
+    return result
 
 
 def _shape(sizes: Sequence[Any]) -> tuple[builtins.int, ...]:

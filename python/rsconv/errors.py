@@ -10,6 +10,7 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "GpuError",
+    "GradientError",
     "InternalError",
     "OutOfMemoryError",
     "ShapeError",
@@ -31,6 +32,10 @@ class DtypeError(TypeError, ValueError, RuntimeError):
 
 class DeviceError(ValueError, RuntimeError):
     """A device that does not exist, cannot run the operator, or differs between two arguments."""
+
+
+class GradientError(RuntimeError):
+    """Gradients that cannot be computed: no graph, one used before, a Tensor that was written to since."""
 
 
 class WeightsError(ValueError, RuntimeError):

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import arithmetic, random
+from ._autograd.graph import record, told, wanted
+from ._autograd.writes import check_writable, set_view
+from ._autograd.writes import in_place as write_in_place
 from .backends import backend_of
 from .conversion import host
 from .dtypes import Dtype, check_dtype
@@ -24,6 +27,7 @@ __all__ = [
     "binary",
     "copy_",
     "fill_",
+    "get_item",
     "in_place",
     "matmul",
     "max",
@@ -88,12 +92,17 @@ def _written(input: "Tensor", value: Any) -> Any:
 def binary(op: str, reflected: bool = False) -> "Callable[[Tensor, Any], Tensor]":
     """The operator `op(input, other)`; `op(other, input)` if `reflected`."""
 
+    second = "exponent" if op == "pow" else "other"
+
     def compute(input: "Tensor", other: Any) -> "Tensor":
         value = operand(input, other)
         if value is None:
             return NotImplemented  # type: ignore[no-any-return]
-        a, b = (value, input._array) if reflected else (input._array, value)
-        return input._new(arithmetic.binary(op, a, b))
+        if reflected:
+            result = input._new(arithmetic.binary(op, value, input._array))
+            return told(op, {"input": other, second: input}, result)
+        result = input._new(arithmetic.binary(op, input._array, value))
+        return told(op, {"input": input, second: other}, result)
 
     compute.__doc__ = f"'{op}' of the tensor and `other`, broadcast, in PyTorch's dtypes."
     return compute
@@ -102,11 +111,17 @@ def binary(op: str, reflected: bool = False) -> "Callable[[Tensor, Any], Tensor]
 def in_place(op: str) -> "Callable[[Tensor, Any], Tensor]":
     """The operator that writes `op(input, other)` to `input`, whose shape and dtype stay."""
 
+    second = "exponent" if op == "pow" else "other"
+
     def compute(input: "Tensor", other: Any) -> "Tensor":
         value = operand(input, other)
         if value is None:
             return NotImplemented  # type: ignore[no-any-return]
-        return input._write(lambda target: arithmetic.update(op, target, value))
+
+        def change(target: Any) -> None:
+            arithmetic.update(op, target, value)
+
+        return write_in_place(input, op, {"input": input, second: other}, change)
 
     compute.__doc__ = f"Write '{op}' of the tensor and `other` to the tensor."
     return compute
@@ -116,7 +131,8 @@ def unary(op: str) -> "Callable[[Tensor], Tensor]":
     """The function `op(input)`, element by element."""
 
     def compute(input: "Tensor") -> "Tensor":
-        return input._new(arithmetic.unary(op, input._array))
+        result = input._new(arithmetic.unary(op, input._array))
+        return told(op, {"input": input}, result, params=())
 
     compute.__doc__ = f"'{op}', element by element."
     return compute
@@ -127,7 +143,9 @@ def matmul(input: "Tensor", other: Any) -> "Tensor":
     value = operand(input, other)
     if not hasattr(value, "shape"):
         return NotImplemented  # type: ignore[no-any-return]
-    return input._new(arithmetic.matmul(input._array, value))
+    return told(
+        "matmul", {"input": input, "other": other}, input._new(arithmetic.matmul(input._array, value))
+    )
 
 
 def rmatmul(input: "Tensor", other: Any) -> "Tensor":
@@ -135,7 +153,18 @@ def rmatmul(input: "Tensor", other: Any) -> "Tensor":
     value = operand(input, other)
     if not hasattr(value, "shape"):
         return NotImplemented  # type: ignore[no-any-return]
-    return input._new(arithmetic.matmul(value, input._array))
+    return told(
+        "matmul", {"input": other, "other": input}, input._new(arithmetic.matmul(value, input._array))
+    )
+
+
+def _reduced(op: str, input: "Tensor", y: Any, dim: Any, keepdim: bool, **args: Any) -> "Tensor":
+    """The result of a reduction, recorded."""
+    result = input._new(y)
+    if wanted({"input": input}):
+        args.update(axes=arithmetic.reduction_axes(dim, input.ndim), keepdim=keepdim)
+        record(op, {"input": input}, (result,), args)
+    return result
 
 
 def _dtype(given: Any) -> Dtype | None:
@@ -165,12 +194,14 @@ def sum(
     """
     _no_out(out)
     dims = axis if dim is None else dim
-    return input._new(arithmetic.total(input._array, dims, keepdim, _dtype(dtype)))
+    y = arithmetic.total(input._array, dims, keepdim, _dtype(dtype))
+    return _reduced("sum", input, y, dims, keepdim)
 
 
 def prod(input: "Tensor", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> "Tensor":
     """The product over `dim`, in dtypes as `sum`."""
-    return input._new(arithmetic.product(input._array, dim, keepdim, _dtype(dtype)))
+    y = arithmetic.product(input._array, dim, keepdim, _dtype(dtype))
+    return _reduced("prod", input, y, dim, keepdim)
 
 
 def mean(
@@ -185,27 +216,30 @@ def mean(
     """The mean over `dim`. Raises DtypeError for whole numbers without a floating-point `dtype`."""
     _no_out(out)
     dims = axis if dim is None else dim
-    return input._new(arithmetic.mean(input._array, dims, keepdim, _dtype(dtype)))
+    y = arithmetic.mean(input._array, dims, keepdim, _dtype(dtype))
+    return _reduced("mean", input, y, dims, keepdim)
 
 
 def var(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
     """The variance over `dim`, divided by `count - correction`. Raises DtypeError unless floating-point."""
-    return input._new(arithmetic.variance(input._array, dim, keepdim, correction))
+    y = arithmetic.variance(input._array, dim, keepdim, correction)
+    return _reduced("var", input, y, dim, keepdim, correction=correction)
 
 
 def std(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
     """The standard deviation over `dim`: the root of `var`."""
-    return input._new(arithmetic.variance(input._array, dim, keepdim, correction, root=True))
+    y = arithmetic.variance(input._array, dim, keepdim, correction, root=True)
+    return _reduced("std", input, y, dim, keepdim, correction=correction)
 
 
 def amax(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """The largest value over `dim`. Raises ShapeError where there is none."""
-    return input._new(arithmetic.extremum("max", input._array, dim, keepdim))
+    return _reduced("amax", input, arithmetic.extremum("max", input._array, dim, keepdim), dim, keepdim)
 
 
 def amin(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
     """The smallest value over `dim`. Raises ShapeError where there is none."""
-    return input._new(arithmetic.extremum("min", input._array, dim, keepdim))
+    return _reduced("amin", input, arithmetic.extremum("min", input._array, dim, keepdim), dim, keepdim)
 
 
 def argmax(input: "Tensor", dim: int | None = None, keepdim: bool = False) -> "Tensor":
@@ -221,10 +255,15 @@ def argmin(input: "Tensor", dim: int | None = None, keepdim: bool = False) -> "T
 def _extremum(name: str, input: "Tensor", dim: Any, keepdim: bool, axis: Any) -> Any:
     if hasattr(dim, "_storage"):
         return binary("maximum" if name == "max" else "minimum")(input, dim)
-    values = input._new(arithmetic.extremum(name, input._array, axis if dim is None else dim, keepdim))
+    dims = axis if dim is None else dim
+    found = arithmetic.extremum(name, input._array, dims, keepdim)
     if dim is None:
-        return values
-    return Extremum(values, input._new(arithmetic.position(name, input._array, dim, keepdim)))
+        return _reduced(f"a{name}", input, found, dims, keepdim)
+    values, indices = input._new(found), input._new(arithmetic.position(name, input._array, dim, keepdim))
+    if wanted({"input": input}):
+        args = {"axes": arithmetic.reduction_axes(dim, input.ndim), "keepdim": keepdim}
+        record("choice", {"input": input}, (values, indices), args)
+    return Extremum(values, indices)
 
 
 def max(
@@ -249,7 +288,7 @@ def relu_(input: "Tensor") -> "Tensor":
     def change(target: Any) -> None:
         backend_of(target).assign(target, arithmetic.unary("relu", target))
 
-    return input._write(change)
+    return write_in_place(input, "relu", {"input": input}, change, params=())
 
 
 def any(input: "Tensor", dim: Any = None, keepdim: bool = False) -> "Tensor":
@@ -275,12 +314,15 @@ def _assign(target: Any, value: Any) -> None:
 
 def copy_(input: "Tensor", source: Any, non_blocking: bool = False) -> "Tensor":
     """Write the elements of `source`, broadcast and cast, from whatever device. Raises ShapeError."""
-    if hasattr(source, "_storage") and backend_of(source._array) is not backend_of(input._array):
-        source = host(source)
+    given, own = source, backend_of(input._array)
+    if hasattr(source, "_storage") and backend_of(source._array) is not own:
+        own, source = backend_of(source._array), host(source)
     values = _written(input, source)
     if values is None:
         raise TypeError(f"copy_() cannot read a {type(source).__name__}")
-    return input._write(lambda target: _assign(target, values))
+    inputs = {"input": input, "source": given}
+    args = {"device": own} if own is not backend_of(input._array) else {}
+    return write_in_place(input, "copy", inputs, lambda target: _assign(target, values), **args)
 
 
 def fill_(input: "Tensor", value: Any) -> "Tensor":
@@ -308,4 +350,31 @@ def set_item(input: "Tensor", index: tuple[Any, ...], value: Any) -> None:
     values = _written(input, value)
     if values is None:
         raise TypeError(f"cannot write a {type(value).__name__} into a Tensor")
-    input._write(lambda target: backend_of(target).index_assign(target, index, values))
+
+    def change(target: Any) -> None:
+        backend_of(target).index_assign(target, index, values)
+
+    inputs = {"input": input, "value": value}
+    if wanted(inputs):
+        # The caller may write to his indices before the gradients are computed.
+        kept = tuple(backend_of(i).copy(i) if hasattr(i, "shape") else i for i in index)
+        parts: dict[str, Any] = {
+            "part": lambda whole: get_item(whole, kept),
+            "clear": lambda whole: set_item(whole, kept, 0),
+        }
+        write_in_place(input, "put", inputs, change, **parts)
+    else:
+        check_writable(input)
+        input._store(change)
+
+
+def get_item(input: "Tensor", index: tuple[Any, ...]) -> "Tensor":
+    """What an index selects: a view for ints and slices, else a copy."""
+    array = input._array
+    result = input._derive(backend_of(array).index(array, index))
+    if result._storage is input._storage:
+        set_view(result, input, lambda whole: get_item(whole, index))
+    if wanted({"input": input}):
+        kept = tuple(backend_of(i).copy(i) if hasattr(i, "shape") else i for i in index)
+        record("index", {"input": input}, (result,), {"index": kept})
+    return result

@@ -30,8 +30,11 @@ def _float_options(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     return {"floatmode": "maxprec" if whole else "fixed", "precision": 4, "suppress_small": True}
 
 
-def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool, device: str) -> str:
-    """`tensor([[1., 2.]], dtype=..., requires_grad=True)`; defaults and the CPU are left out."""
+def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool, device: str, function: str = "") -> str:
+    """`tensor([[1., 2.]], dtype=..., requires_grad=True)`; defaults and the CPU are left out.
+
+    `function` is what recorded it, shown instead of `requires_grad`.
+    """
     options: dict[str, Any] = _float_options(array) if array.dtype.kind == "f" else {"precision": 4}
     prefix = "tensor("
     body = np.array2string(array, separator=", ", prefix=prefix, max_line_width=80, threshold=1000, **options)
@@ -44,6 +47,8 @@ def tensor_repr(array: np.ndarray[Any, Any], requires_grad: bool, device: str) -
         extras.append(f"dtype={array.dtype}")
     if device != "cpu":
         extras.insert(0, f"device={device!r}")
-    if requires_grad:
+    if function:
+        extras.append(f"grad_fn={function}")
+    elif requires_grad:
         extras.append("requires_grad=True")
     return prefix + ", ".join([body, *extras]) + ")"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from ._functional.recorder import told
+from ._autograd.graph import told
+from ._autograd.writes import set_view
 from .arithmetic import normalize_dim, normalize_dims
 from .backends import backend_of
 from .errors import ArgumentError, ShapeError
@@ -68,6 +69,15 @@ def sizes_of(args: tuple[Any, ...]) -> tuple[int, ...]:
         raise TypeError(f"sizes and dimensions must be integers, but got {given!r}") from None
 
 
+def _seen(
+    op: str, input: "Tensor", result: "Tensor", step: "Callable[[Tensor], Tensor]", **args: Any
+) -> "Tensor":
+    """The result of a layout operator, recorded; as a view of `input`, by `step`, if it shares the memory."""
+    if result._storage is input._storage:
+        set_view(result, input, step)
+    return told(op, {"input": input}, result, **args)
+
+
 @_of_arrays_too
 def reshape(input: "Tensor", *shape: Any) -> "Tensor":
     """`input` with another shape: a view where possible, else a copy. One size may be -1.
@@ -81,7 +91,7 @@ def reshape(input: "Tensor", *shape: Any) -> "Tensor":
     if min(wanted, default=0) < 0 or math.prod(wanted) != input.numel():
         raise ShapeError(f"shape {sizes_of(shape)} is invalid for a Tensor of shape {input.shape}")
     result = input._derive(backend_of(input._array).reshape(input._array, wanted))
-    return told("reshape", {"input": input}, result)
+    return _seen("reshape", input, result, lambda whole: reshape(whole, wanted))
 
 
 def view(input: "Tensor", *shape: Any) -> "Tensor":
@@ -120,7 +130,7 @@ def flatten(input: "Tensor", start_dim: int = 0, end_dim: int = -1) -> "Tensor":
 
 def _permuted(input: "Tensor", axes: tuple[int, ...]) -> "Tensor":
     result = input._derive(backend_of(input._array).permute(input._array, axes))
-    return told("permute", {"input": input}, result, axes=axes)
+    return _seen("permute", input, result, lambda whole: _permuted(whole, axes), axes=axes)
 
 
 @_of_arrays_too
@@ -178,7 +188,7 @@ def expand(input: "Tensor", *sizes: Any) -> "Tensor":
         raise ShapeError(f"a Tensor of shape {input.shape} cannot be expanded to {wanted}")
     shape = tuple(n if size == -1 else size for size, n in zip(wanted, own, strict=True))
     result = input._derive(backend_of(input._array).expand(input._array, shape))
-    return told("expand", {"input": input}, result)
+    return _seen("expand", input, result, lambda whole: expand(whole, shape))
 
 
 def expand_as(input: "Tensor", other: "Tensor") -> "Tensor":

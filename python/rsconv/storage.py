@@ -27,7 +27,7 @@ class Storage:
     The two exclude each other. `borrowed` memory belongs to a user's array that must not be written.
     """
 
-    __slots__ = ("__weakref__", "_lent", "_packed", "exposed", "protected", "version")
+    __slots__ = ("__weakref__", "_lent", "_packed", "_views", "exposed", "protected", "version")
 
     def __init__(self, exposed: bool = False) -> None:
         """Memory that nothing was packed from yet."""
@@ -36,6 +36,22 @@ class Storage:
         self.protected = False
         self._packed: dict[Any, Any] = {}
         self._lent: tuple[Array, list[weakref.ref[Tensor]]] | None = None
+        self._views: list[weakref.ref[Tensor]] | None = None
+
+    def note_view(self, view: "Tensor") -> None:
+        """Remember a differentiable view, which a recorded write to this memory changes."""
+        known = self._views
+        if known is None:
+            self._views = [weakref.ref(view)]
+            return
+        if len(known) >= 8 and len(known) & (len(known) - 1) == 0:
+            # At each power of two, so that the dead stay fewer than the living, or eight.
+            known[:] = [reference for reference in known if reference() is not None]
+        known.append(weakref.ref(view))
+
+    def views(self) -> "list[Tensor]":
+        """The differentiable views that live, in the order they were made."""
+        return [view for reference in self._views or () if (view := reference()) is not None]
 
     @property
     def packed(self) -> dict[Any, Any]:

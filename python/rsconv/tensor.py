@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic, conversion, dtypes, operators, shaping
+from ._autograd.modes import enabled
+from ._autograd.writes import check_writable
 from .backends import backend_of, select
 from .backends.checks import share_memory
 from .device import CPU
 from .device import device as Device
-from .errors import ArgumentError, DtypeError
+from .differentiation import Differentiable
+from .errors import ArgumentError, GradientError
 from .names import missing_attribute
 from .printing import tensor_repr
 from .size import Size
@@ -40,20 +43,18 @@ def _index(tensor: "Tensor", index: Any) -> tuple[Any, ...]:
     )
 
 
-class Tensor:
+class Tensor(Differentiable):
     """An n-dimensional array on a device.
 
     `Tensor(data)` is float32 whatever `data` is, and `Tensor(2, 3)` an uninitialised one of that shape, as in
-    PyTorch; `rsconv.tensor` keeps the dtype. `requires_grad` and `grad` are kept for gradients to come.
+    PyTorch; `rsconv.tensor` keeps the dtype. What concerns gradients is in `differentiation.py`.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_requires_grad", "_storage", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_storage")
     __array_priority__ = 1000
 
     _array: Array
     _storage: Storage
-    _requires_grad: builtins.bool
-    grad: "Tensor | None"
 
     def __init__(self, *data: Any) -> None:
         """A float32 copy of one array or sequence, or an uninitialised tensor of the sizes given."""
@@ -66,7 +67,7 @@ class Tensor:
 
     def _set(self, array: Array, storage: Storage, requires_grad: builtins.bool = False) -> None:
         self._bind(array, storage)
-        self._requires_grad, self.grad = requires_grad, None
+        self._forget(requires_grad)
 
     def _bind(self, array: Array, storage: Storage) -> None:
         self._array, self._storage = array, storage
@@ -102,6 +103,16 @@ class Tensor:
         return tensor
 
     def _write(self, change: Callable[[Array], object]) -> "Tensor":
+        """As `_store`, for writes that gradients do not flow through. Raises GradientError if they should."""
+        if self._requires_grad and enabled.get():
+            check_writable(self)
+            raise GradientError(
+                f"cannot write to a Tensor of shape {self.shape} that requires grad by an operator that is "
+                "not recorded; write inside of `with rsconv.no_grad():`"
+            )
+        return self._store(change)
+
+    def _store(self, change: Callable[[Array], object]) -> "Tensor":
         """Let `change` write to the array: the one way in which a tensor's contents change."""
         array = self._array
         if array.size and any(
@@ -160,19 +171,6 @@ class Tensor:
         return self.numel() * self.dtype.itemsize
 
     @property
-    def requires_grad(self) -> builtins.bool:
-        """Whether gradients with respect to this tensor are wanted."""
-        return self._requires_grad
-
-    @requires_grad.setter
-    def requires_grad(self, wanted: builtins.bool) -> None:
-        if wanted and self.dtype.kind not in "fc":
-            raise DtypeError(
-                f"only floating-point and complex Tensors can require gradients, but this is {self.dtype}"
-            )
-        self._requires_grad = builtins.bool(wanted)
-
-    @property
     def _version(self) -> builtins.int:
         return self._storage.version
 
@@ -216,11 +214,6 @@ class Tensor:
     def is_floating_point(self) -> builtins.bool:
         """Whether the dtype is float16, float32 or float64."""
         return self.dtype.kind == "f"
-
-    def requires_grad_(self, requires_grad: builtins.bool = True) -> "Tensor":
-        """Set `requires_grad` and return the tensor."""
-        self.requires_grad = requires_grad
-        return self
 
     # To host memory and other dtypes.
 
@@ -289,10 +282,6 @@ class Tensor:
     clone = conversion.clone
     contiguous = conversion.contiguous
 
-    def detach(self) -> "Tensor":
-        """A view of everything, without gradients."""
-        return self._derive(self._array)
-
     # Views of another shape, and indexing.
 
     reshape = shaping.reshape
@@ -313,7 +302,7 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> "Tensor":
         """NumPy's indexing; ints and slices give views, of no dimensions too, the rest copies."""
-        return self._derive(backend_of(self._array).index(self._array, _index(self, index)))
+        return operators.get_item(self, _index(self, index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write `value`, broadcast and cast, where `index` selects. Raises ShapeError."""
@@ -458,7 +447,8 @@ class Tensor:
 
     def __repr__(self) -> str:
         """As PyTorch prints it."""
-        return tensor_repr(conversion.host(self), self._requires_grad, str(self.device))
+        function = "" if self.is_leaf else repr(self._node)
+        return tensor_repr(conversion.host(self), self._requires_grad, str(self.device), function)
 
     def __getattr__(self, name: str) -> Any:
         """Fail, naming the nearest attributes."""
@@ -466,14 +456,22 @@ class Tensor:
 
     def __copy__(self) -> "Tensor":
         """Another Tensor over the same memory."""
-        return self._like(self._array, self._storage, dict(self.__dict__))
+        result = self._like(self._array, self._storage, dict(self.__dict__))
+        if not self.is_leaf:
+            result._node = self._node
+        return result
 
     def __deepcopy__(self, memo: dict[builtins.int, Any]) -> "Tensor":
-        """A Tensor with memory of its own; `grad` is copied too."""
+        """A Tensor with memory of its own; `grad` is copied too. Raises GradientError for a result."""
+        if not self.is_leaf:
+            raise GradientError(
+                f"only leaves can be deep-copied, but this Tensor of shape {self.shape} is a result of "
+                f"{self._node.op!r}; use detach().clone()"
+            )
         array = backend_of(self._array).copy(self._array, self.dtype)
         result = self._like(array, Storage(), {})
         memo[id(self)] = result
-        result.grad = copy.deepcopy(self.grad, memo)
+        result._grad = copy.deepcopy(self._grad, memo)
         result.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return result
 

@@ -8,6 +8,7 @@ are PyTorch's.
 from typing import Any
 
 from .. import arithmetic
+from .._autograd.writes import in_place
 from ..backends import Array, backend_of
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
@@ -60,7 +61,7 @@ def _activation(op: str, input: ArrayLike, params: tuple[float, ...], inplace: b
     def change(target: Array) -> None:
         backend_of(target).assign(target, arithmetic.unary(op, target, params))
 
-    return input._write(change)
+    return in_place(input, op, {"input": input}, change, params=params)
 
 
 def relu(input: ArrayLike, inplace: bool = False) -> Result:

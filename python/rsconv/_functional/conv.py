@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from .._autograd.graph import record, wanted
 from ..backends import Backend, Geometry, Pads, select
 from ..backends.checks import check_out, same_dtype
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, check_out_kind, operands, stored
 from .pad import check_reach
-from .recorder import recorder
-from .recording import node
+from .recording import check_unrecorded, node
 
 ndarray = np.ndarray
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -187,6 +187,7 @@ def conv_tbc(
     call = operands(input=input, weight=weight, bias=bias)
     backend, (x, w, b) = call.backend, call.arrays
     check_out_kind(out, backend)
+    check_unrecorded(out, input=input, weight=weight, bias=bias)
     if x.ndim != 3 or w.ndim != 3 or x.shape[2] != w.shape[1]:
         raise ShapeError(
             "conv_tbc expects input (time, batch, in_channels) and weight (kernel, in_channels, "
@@ -247,6 +248,7 @@ def convolve(
         call = operands(input=input, weight=weight, bias=bias)
         backend, (x, w, b), tensor = call.backend, call.arrays, call.tensor
         check_out_kind(out, backend)
+        check_unrecorded(out, input=input, weight=weight, bias=bias)
     geometry = Geometry(
         rank,
         x.shape,
@@ -284,14 +286,15 @@ def convolve(
         raise
     wrapped = tensor and (Tensor._new(y) if out is None else Tensor._from_array(out))
     result = wrapped if tensor else backend.download(y) if out is None else y
-    listener = recorder.get()
-    if listener is not None:
-        inputs = {"input": input, "weight": weight, "bias": bias}
+    if not tensor:
+        return result
+    inputs = {"input": input, "weight": weight, "bias": bias}
+    if wanted(inputs):
         if padding_mode == "zeros":
-            listener("conv", inputs, (result,), {"geometry": geometry})
+            record("conv", inputs, (result,), {"geometry": geometry})
         else:
             args = {"geometry": geometry, "pads": _border(geometry), "mode": padding_mode}
-            listener("conv_with_borders", inputs, (result,), args)
+            record("conv_with_borders", inputs, (result,), args)
     return result
 
 

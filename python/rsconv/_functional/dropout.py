@@ -7,6 +7,7 @@ device.
 from typing import Any
 
 from .. import random
+from .._autograd.writes import in_place
 from ..backends import Array, backend_of
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
@@ -78,7 +79,7 @@ def _dropout(name: str, input: ArrayLike, p: float, training: bool, inplace: boo
             backend = backend_of(target)
             backend.assign(target, _mask(backend, target, **args))
 
-        return input._write(change)
+        return in_place(input, "dropout", {"input": input}, change, **args)
     return node(call, "dropout", {"input": input}, _mask(call.backend, x, **args), **args)
 
 

@@ -4,10 +4,15 @@ Indices in host memory are checked, IndexError otherwise. Those in a GPU's memor
 for the GPU: what an index out of range reads is then undefined.
 """
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .. import arithmetic
-from ..backends import Array
+from .._autograd.graph import told
+from ..backends import Array, backend_of
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
@@ -15,7 +20,16 @@ from .elementwise import add
 from .joining import span
 from .recording import node
 
-__all__ = ["gather", "index_beside", "index_select", "indexed", "scatter_add", "scatter_sum"]
+__all__ = [
+    "gather",
+    "index_beside",
+    "index_select",
+    "index_sum",
+    "indexed",
+    "scatter_add",
+    "scatter_sum",
+    "without",
+]
 
 
 def index_beside(name: str, index: ArrayLike, **others: ArrayLike) -> tuple[Operands, Array]:
@@ -140,6 +154,31 @@ def scatter_sum(src: ArrayLike, axis: int, index: ArrayLike, shape: tuple[int, .
             pads = tuple((0, missing if a == other else 0) for a in range(len(shape)))
             y = call.backend.pad(y, pads, "constant", 0)
     return node(call, "scatter_sum", {"src": src}, y, {"index": at}, axis=axis)
+
+
+def index_sum(src: ArrayLike, shape: tuple[int, ...], index: tuple[Any, ...]) -> Result:
+    """Zeros of `shape` with `src` added where an index selects: the gradient of indexing."""
+    call = operands(src=src)
+    backend, x = call.backend, call.arrays[0]
+    if any(hasattr(part, "shape") and part.dtype.kind in "iu" for part in index):
+        # An element may be selected more than once.
+        size = math.prod(shape)
+        numbers = backend.upload(np.arange(size, dtype=backend.index_dtype).reshape(shape))
+        places = backend.index(numbers, index)
+        flat = backend.reshape(x, (x.size,))
+        y = backend.scatter_add(flat, 0, backend.reshape(places, (x.size,)), size)
+        y = backend.reshape(y, shape)
+    else:
+        y = backend.full(shape, 0, x.dtype)
+        backend.index_assign(y, index, x)
+    return node(call, "index_sum", {"src": src}, y, index=index)
+
+
+def without(input: Tensor, clear: Callable[[Tensor], object]) -> Tensor:
+    """A copy in which `clear` wrote zeros to some part."""
+    y = Tensor._new(backend_of(input._array).copy(input._array))
+    clear(y)
+    return told("without", {"input": input}, y, clear=clear)
 
 
 def _check_index(name: str, what: str, shape: tuple[int, ...], index: tuple[int, ...], axis: int) -> None:

@@ -13,7 +13,6 @@ from ..errors import ArgumentError, ShapeError
 from ..shaping import squeeze
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
-from .recorder import told
 from .recording import node
 
 __all__ = ["cat", "chunk", "concat", "concatenate", "flip", "narrow", "span", "split", "stack", "unbind"]
@@ -109,8 +108,7 @@ def stack(tensors: Sequence[ArrayLike], dim: int = 0) -> Result:
 def _part(input: ArrayLike, axis: int, start: int, length: int) -> Result:
     """A view along one axis: of a Tensor a Tensor that shares its memory, else an ndarray."""
     index = (*(slice(None),) * axis, slice(start, start + length))
-    view = input[index] if isinstance(input, Tensor) else np.asarray(input)[index]
-    return told("narrow", {"input": input}, view, axis=axis, start=start)
+    return input[index] if isinstance(input, Tensor) else np.asarray(input)[index]
 
 
 def _axis(input: ArrayLike, dim: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .._autograd.graph import wanted as recorded
 from ..backends import Array, Windows
 from ..backends.taps import average_taps
 from ..backends.windows import adaptive_window, pool_window
@@ -22,7 +23,6 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
 from .elementwise import div
-from .recorder import recording
 from .recording import node
 from .sizes import check_rank, each
 
@@ -223,7 +223,7 @@ def _adaptive_max_pool(rank: int, input: ArrayLike, output_size: Any, wanted: bo
 
 
 def _largest(call: Operands, input: ArrayLike, windows: Windows, wanted: bool) -> Result:
-    found = call.backend.max_pool(call.arrays[0], windows, wanted or recording())
+    found = call.backend.max_pool(call.arrays[0], windows, wanted or recorded({"input": input}))
     results = node(call, "max_pool", {"input": input}, found, windows=windows)
     return results if wanted else results[0]
 

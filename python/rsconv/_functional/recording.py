@@ -1,11 +1,12 @@
-"""What every operator returns: results, which it tells to automatic differentiation."""
+"""What every operator returns: results, recorded where gradients are wanted."""
 
 from typing import Any
 
+from .._autograd.graph import record, wanted
+from ..errors import GradientError
 from .arrays import Operands, Result
-from .recorder import recorder
 
-__all__ = ["node"]
+__all__ = ["check_unrecorded", "node"]
 
 
 def node(
@@ -16,14 +17,23 @@ def node(
     saved: dict[str, Any] | None = None,
     **args: Any,
 ) -> Result:
-    """An operator's backend arrays (one or a tuple) as results, told to who listens.
+    """An operator's backend arrays (one or a tuple) as results, recorded if gradients are wanted.
 
     `saved` are backend arrays that the gradient needs, by the names of arguments.
     """
     results = call.result(outputs)
-    listener = recorder.get()
-    if listener is not None:
+    if call.tensor and wanted(inputs):
         if saved is not None:
             args.update((name, call.result(array)) for name, array in saved.items())
-        listener(op, inputs, results if isinstance(results, tuple) else (results,), args)
+        record(op, inputs, results if isinstance(results, tuple) else (results,), args)
     return results
+
+
+def check_unrecorded(out: Any, **inputs: Any) -> None:
+    """Raise GradientError where gradients are wanted of a call that writes to `out`."""
+    if out is not None and wanted(inputs):
+        name = next(name for name, x in inputs.items() if getattr(x, "_requires_grad", False))
+        raise GradientError(
+            f"out= has no gradient, but {name} requires grad; call inside of `with rsconv.no_grad():`, or "
+            "without out="
+        )

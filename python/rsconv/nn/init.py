@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from .._autograd.modes import no_grad
 from ..errors import ArgumentError, ShapeError
 from ..names import missing_attribute
 from ..tensor import Tensor
@@ -50,16 +51,19 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
+@no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Draws from the uniform distribution over [a, b)."""
     return tensor.uniform_(a, b)
 
 
+@no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draws from the normal distribution."""
     return tensor.normal_(mean, std)
 
 
+@no_grad()
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0
 ) -> Tensor:
@@ -75,21 +79,25 @@ def trunc_normal_(
     return tensor.copy_(draws)
 
 
+@no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere."""
     return tensor.fill_(val)
 
 
+@no_grad()
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return tensor.fill_(1)
 
 
+@no_grad()
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return tensor.zero_()
 
 
+@no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """Ones on the diagonal of a matrix of zeros. Raises ShapeError for other than 2 dimensions."""
     if tensor.ndim != 2:
@@ -97,6 +105,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return tensor.copy_(np.eye(tensor.shape[0], tensor.shape[1]))
 
 
+@no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution weight that passes its input channels on unchanged, as many as there are outputs.
 
@@ -117,6 +126,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return tensor.copy_(values)
 
 
+@no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
     """A matrix of draws from N(0, std), of which a part `sparsity` of each column is zero.
 
@@ -151,17 +161,20 @@ def _fan(tensor: Tensor, mode: str) -> int:
     return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
 
 
+@no_grad()
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """U(-b, b) with b = gain * sqrt(6 / (fan_in + fan_out)). Source: Glorot and Bengio, 2010."""
     bound = gain * math.sqrt(6.0 / max(sum(_calculate_fan_in_and_fan_out(tensor)), 1))
     return tensor.uniform_(-bound, bound)
 
 
+@no_grad()
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """N(0, s) with s = gain * sqrt(2 / (fan_in + fan_out)). Source: Glorot and Bengio, 2010."""
     return tensor.normal_(0, gain * math.sqrt(2.0 / max(sum(_calculate_fan_in_and_fan_out(tensor)), 1)))
 
 
+@no_grad()
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
@@ -170,6 +183,7 @@ def kaiming_uniform_(
     return tensor.uniform_(-bound, bound)
 
 
+@no_grad()
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
@@ -177,6 +191,7 @@ def kaiming_normal_(
     return tensor.normal_(0, calculate_gain(nonlinearity, a) / math.sqrt(max(_fan(tensor, mode), 1)))
 
 
+@no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     """A (semi-)orthogonal matrix, all dimensions but the first as one. Source: Saxe et al., 2013.
 

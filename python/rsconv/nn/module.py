@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
+from .._autograd.modes import no_grad
 from ..backends import Backend, backend_of, select
 from ..device import placement
 from ..dtypes import Dtype, float16, float32, float64
@@ -72,12 +73,16 @@ class Module:
             return self._run(args, kwargs)
         met = Arguments(self._backend() or backend_of_arguments((args, kwargs)) or select())
         args, kwargs = met.wrap(args), met.wrap(kwargs)
+        unwraps = met.arrays and not met.tensors and not calls.depth
         calls.depth += 1
         try:
-            result = self._run(args, kwargs)
+            if not unwraps:
+                return self._run(args, kwargs)
+            # Nobody could ask an ndarray for gradients.
+            with no_grad():
+                return unwrap(self._run(args, kwargs))
         finally:
             calls.depth -= 1
-        return unwrap(result) if met.arrays and not met.tensors and not calls.depth else result
 
     def _backend(self) -> Backend | None:
         """Where the members live, by the first of them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..autograd import no_grad
 from ..errors import ShapeError, WeightsError
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -223,7 +224,8 @@ def _load_member(module: "Module", name: str, key: str, member: Tensor, value: A
             f"cannot load {key}: the checkpoint is {source.dtype}, the current model {member.dtype}"
         )
     if not assign:
-        member.copy_(source)
+        with no_grad():
+            member.copy_(source)
     elif isinstance(member, Parameter):
         setattr(module, name, Parameter(source, requires_grad=member.requires_grad))
     else:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..._autograd.rules import RULES, Gradients, Rule
 from ..arrays import Result
 from ..elementwise import astype
 from ..reductions import sum as sum_over
 from . import activations, convolution, elementwise, layout, matrices, normalization, reductions, windows
-from .rules import RULES, Gradients, Rule
 
 __all__ = ["RULES", "Gradients", "Rule", "gradients", "sum_to"]
 
@@ -37,7 +37,7 @@ def gradients(
 
     Raises KeyError for an operator without a rule.
     """
-    found = RULES[op](grad_output, inputs, outputs, args)
+    found = RULES[op].compute(grad_output, inputs, outputs, args)
     names = [name for name in found if wanted is None or name in wanted]
     return {
         name: _fitted(found[name](), inputs[name])

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import shaping
+from ..._autograd.rules import Gradients, rule
 from .. import elementwise as e
 from ..activation import sigmoid, softplus, tanh
 from ..arrays import Result, operands
 from ..joining import cat, narrow
 from ..recording import node
 from ..reductions import sum as sum_over
-from .rules import Gradients, rule
 
 Second = Callable[..., Result]
 
@@ -35,11 +35,15 @@ def activation_grad(op: str, x: Any, grad: Any, params: tuple[float, ...]) -> Re
 def _activation(op: str, second: Second | None) -> None:
     """Rules for `op` and for its gradient; `second(x, *params)` is the second derivative, None for zero."""
 
-    @rule(op)
-    def first_rule(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
-        return {"input": lambda: activation_grad(op, inputs["input"], grad, args["params"])}
+    # The slope of relu is that of its result, too, so that it can be computed in place.
+    where = "output" if op == "relu" else "input"
 
-    @rule(f"{op}_grad")
+    @rule(op, input=where)
+    def first_rule(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+        at = outputs[0] if where == "output" else inputs["input"]
+        return {"input": lambda: activation_grad(op, at, grad, args["params"])}
+
+    @rule(f"{op}_grad", grad="input", input="input grad")
     def second_rule(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
         x, params = inputs["input"], args["params"]
         found: Gradients = {"grad": lambda: activation_grad(op, x, grad, params)}
@@ -119,18 +123,17 @@ _activation("selu", lambda x: _below_zero(x, e.mul(e.exp(x), _SELU)))
 _activation("celu", lambda x, alpha: _below_zero(x, e.mul(e.exp(e.div(x, alpha)), 1 / alpha)))
 
 
-@rule("prelu")
+@rule("prelu", input="input weight", weight="input")
 def prelu(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """The slope where the input is negative; the weight's adds up over all but the channels."""
     x, w = inputs["input"], inputs["weight"]
-    positive = e.gt(x, 0.0)
 
     def of_input() -> Result:
         slopes = shaping.reshape(w, w.shape[0] if w.ndim else 1, *(1,) * max(x.ndim - 2, 0))
-        return e.where(positive, grad, e.mul(grad, slopes))
+        return e.where(e.gt(x, 0.0), grad, e.mul(grad, slopes))
 
     def of_weight() -> Result:
-        terms = e.where(positive, 0.0, e.mul(grad, x))
+        terms = e.where(e.gt(x, 0.0), 0.0, e.mul(grad, x))
         channels = (1,) if x.ndim > 1 and w.ndim and w.shape[0] > 1 else ()
         over = tuple(axis for axis in range(x.ndim) if axis not in channels)
         total = sum_over(terms, over) if over else terms
@@ -139,7 +142,7 @@ def prelu(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, An
     return {"input": of_input, "weight": of_weight}
 
 
-@rule("glu")
+@rule("glu", input="input")
 def glu(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """Of a * sigmoid(b): the gate for a, and a times the gate's derivative for b."""
 
@@ -153,7 +156,7 @@ def glu(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": of_input}
 
 
-@rule("softmax")
+@rule("softmax", input="output")
 def softmax(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`y * (grad - sum(grad * y))` along the axis."""
     (y,), axis = outputs, args["axis"]
@@ -165,7 +168,7 @@ def softmax(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, 
     return {"input": of_input}
 
 
-@rule("log_softmax")
+@rule("log_softmax", input="output")
 def log_softmax(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`grad - exp(y) * sum(grad)` along the axis."""
     (y,), axis = outputs, args["axis"]

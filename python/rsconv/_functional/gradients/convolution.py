@@ -3,11 +3,11 @@
 from typing import Any
 
 from ... import shaping
+from ..._autograd.rules import Gradients, rule
 from .. import reductions as r
 from ..arrays import Result
 from ..conv import convolution, input_grad, weight_grad
 from ..pad import padded, padded_grad
-from .rules import Gradients, rule
 
 
 def _bias(grad: Any, rank: int) -> Result:
@@ -15,7 +15,7 @@ def _bias(grad: Any, rank: int) -> Result:
     return r.sum(grad, tuple(axis for axis in range(grad.ndim) if axis != grad.ndim - rank - 1))
 
 
-@rule("conv")
+@rule("conv", input="weight", weight="input")
 def conv(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """Of the input: the transposed convolution; of the weight: the correlation of input and gradient."""
     geometry = args["geometry"]
@@ -26,7 +26,7 @@ def conv(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
     }
 
 
-@rule("conv_input_grad")
+@rule("conv_input_grad", weight="grad_output", grad_output="weight")
 def conv_input_grad(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """It is linear in the weight and in the output's gradient."""
     geometry = args["geometry"]
@@ -36,7 +36,7 @@ def conv_input_grad(grad: Result, inputs: dict[str, Any], outputs: Any, args: di
     }
 
 
-@rule("conv_weight_grad")
+@rule("conv_weight_grad", input="grad_output", grad_output="input")
 def conv_weight_grad(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """It is linear in the input and in the output's gradient."""
     geometry = args["geometry"]
@@ -46,16 +46,15 @@ def conv_weight_grad(grad: Result, inputs: dict[str, Any], outputs: Any, args: d
     }
 
 
-@rule("conv_with_borders")
+@rule("conv_with_borders", input="weight", weight="input")
 def conv_with_borders(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """A convolution of the padded input, or a transposed one whose borders are added back."""
     geometry, pads, mode = args["geometry"], args["pads"], args["mode"]
     bare, x, w = geometry.without_padding(), inputs["input"], inputs["weight"]
     if geometry.transposed:
-        outer = padded(grad, pads, mode)
         return {
-            "input": lambda: input_grad(bare, w, outer),
-            "weight": lambda: weight_grad(bare, x, outer),
+            "input": lambda: input_grad(bare, w, padded(grad, pads, mode)),
+            "weight": lambda: weight_grad(bare, x, padded(grad, pads, mode)),
             "bias": lambda: _bias(grad, geometry.rank),
         }
     return {
@@ -65,16 +64,17 @@ def conv_with_borders(grad: Result, inputs: dict[str, Any], outputs: Any, args: 
     }
 
 
-@rule("conv_tbc")
+@rule("conv_tbc", input="weight", weight="input")
 def conv_tbc(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """That of `conv1d`, with the axes in its order."""
     geometry = args["geometry"]
-    g = shaping.permute(grad, 1, 2, 0)
 
     def of_input() -> Result:
+        g = shaping.permute(grad, 1, 2, 0)
         return shaping.permute(input_grad(geometry, shaping.permute(inputs["weight"], 2, 1, 0), g), 2, 0, 1)
 
     def of_weight() -> Result:
+        g = shaping.permute(grad, 1, 2, 0)
         return shaping.permute(weight_grad(geometry, shaping.permute(inputs["input"], 1, 2, 0), g), 2, 1, 0)
 
     return {"input": of_input, "weight": of_weight, "bias": lambda: r.sum(grad, (0, 1))}

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ... import conversion
+from ..._autograd.rules import Gradients, rule
 from .. import elementwise as e
 from ..arrays import Result
-from .rules import Gradients, rule
 
 
 @rule("add")
@@ -15,10 +16,24 @@ def add(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": lambda: grad, "other": lambda: grad}
 
 
-@rule("cast")
+@rule("cast", "clone")
 def cast(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """The result's, which `gradients` casts back."""
     return {"input": lambda: grad}
+
+
+@rule("transfer")
+def transfer(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """Back to the device it came from."""
+    return {"input": lambda: conversion.on(grad, args["backend"])}
+
+
+@rule("copy")
+def copy(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """To what was written; what was overwritten has none."""
+    if "device" in args:
+        return {"source": lambda: conversion.on(grad, args["device"])}
+    return {"source": lambda: grad}
 
 
 @rule("sub")
@@ -27,28 +42,28 @@ def sub(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": lambda: grad, "other": lambda: e.neg(grad)}
 
 
-@rule("mul")
+@rule("mul", input="other", other="input")
 def mul(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """Each factor's holds the other."""
     a, b = inputs["input"], inputs["other"]
     return {"input": lambda: e.mul(grad, b), "other": lambda: e.mul(grad, a)}
 
 
-@rule("div")
+@rule("div", input="other", other="other output")
 def div(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`1 / other` and `-input / other^2`."""
     (y,), b = outputs, inputs["other"]
     return {"input": lambda: e.div(grad, b), "other": lambda: e.neg(e.mul(e.div(grad, b), y))}
 
 
-@rule("remainder")
+@rule("remainder", other="input other")
 def remainder(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`input - floor(input / other) * other`, whose floor is constant almost everywhere."""
     a, b = inputs["input"], inputs["other"]
     return {"input": lambda: grad, "other": lambda: e.neg(e.mul(grad, e.floor_divide(a, b)))}
 
 
-@rule("pow")
+@rule("pow", input="input exponent", exponent="input exponent output")
 def pow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """0 for a power of 0, and for the exponent of 0 where the power stays 0 or 1."""
     (y,), x, p = outputs, inputs["input"], inputs["exponent"]
@@ -66,19 +81,19 @@ def pow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": of_input, "exponent": of_exponent}
 
 
-@rule("maximum", "minimum")
+@rule("maximum", "minimum", input="input other output", other="input other output")
 def extremum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """To the one that was chosen, half to each of equals."""
     (y,), a, b = outputs, inputs["input"], inputs["other"]
-    half = e.mul(grad, 0.5)
 
     def share(own: Any, other: Any) -> Result:
+        half = e.mul(grad, 0.5)
         return e.where(e.eq(own, other), half, e.where(e.eq(own, y), grad, 0.0))
 
     return {"input": lambda: share(a, b), "other": lambda: share(b, a)}
 
 
-@rule("where")
+@rule("where", input="condition", other="condition")
 def where(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """To the one that was chosen."""
     condition = inputs["condition"]
@@ -94,24 +109,24 @@ def step(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
     return {}
 
 
-def _unary(op: str, derivative: Callable[[Any, Any, Any], Result]) -> None:
-    """A rule from `derivative(grad, x, y)`, `grad` times that of y = op(x)."""
+def _unary(op: str, reads: str, derivative: Callable[[Any, Any, Any], Result]) -> None:
+    """A rule from `derivative(grad, x, y)`, `grad` times that of y = op(x), and which of x and y it reads."""
 
-    @rule(op)
+    @rule(op, input=reads)
     def unary(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
         return {"input": lambda: derivative(grad, inputs["input"], outputs[0])}
 
 
-_unary("neg", lambda g, x, y: e.neg(g))
-_unary("abs", lambda g, x, y: e.mul(g, e.sign(x)))
-_unary("square", lambda g, x, y: e.mul(e.mul(g, x), 2.0))
-_unary("sqrt", lambda g, x, y: e.div(e.mul(g, 0.5), y))
-_unary("rsqrt", lambda g, x, y: e.mul(e.mul(g, -0.5), e.div(y, x)))
-_unary("reciprocal", lambda g, x, y: e.neg(e.mul(g, e.square(y))))
-_unary("exp", lambda g, x, y: e.mul(g, y))
-_unary("expm1", lambda g, x, y: e.mul(g, e.add(y, 1.0)))
-_unary("log", lambda g, x, y: e.div(g, x))
-_unary("log1p", lambda g, x, y: e.div(g, e.add(x, 1.0)))
-_unary("erf", lambda g, x, y: e.mul(e.mul(g, 2 / math.sqrt(math.pi)), e.exp(e.neg(e.square(x)))))
-_unary("sin", lambda g, x, y: e.mul(g, e.cos(x)))
-_unary("cos", lambda g, x, y: e.neg(e.mul(g, e.sin(x))))
+_unary("neg", "", lambda g, x, y: e.neg(g))
+_unary("abs", "input", lambda g, x, y: e.mul(g, e.sign(x)))
+_unary("square", "input", lambda g, x, y: e.mul(e.mul(g, x), 2.0))
+_unary("sqrt", "output", lambda g, x, y: e.div(e.mul(g, 0.5), y))
+_unary("rsqrt", "input output", lambda g, x, y: e.mul(e.mul(g, -0.5), e.div(y, x)))
+_unary("reciprocal", "output", lambda g, x, y: e.neg(e.mul(g, e.square(y))))
+_unary("exp", "output", lambda g, x, y: e.mul(g, y))
+_unary("expm1", "output", lambda g, x, y: e.mul(g, e.add(y, 1.0)))
+_unary("log", "input", lambda g, x, y: e.div(g, x))
+_unary("log1p", "input", lambda g, x, y: e.div(g, e.add(x, 1.0)))
+_unary("erf", "input", lambda g, x, y: e.mul(e.mul(g, 2 / math.sqrt(math.pi)), e.exp(e.neg(e.square(x)))))
+_unary("sin", "input", lambda g, x, y: e.mul(g, e.cos(x)))
+_unary("cos", "input", lambda g, x, y: e.neg(e.mul(g, e.sin(x))))

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ... import shaping
+from ... import operators, shaping
+from ..._autograd.rules import Gradients, rule
 from .. import indexing, joining, shuffle
 from ..arrays import Result
 from ..dropout import dropped
 from ..pad import padded
-from .rules import Gradients, rule
 
 
 @rule("reshape")
@@ -51,13 +51,28 @@ def stack(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, An
     return {name: lambda i=i: part(i) for i, name in enumerate(inputs)}  # type: ignore[misc]
 
 
-@rule("narrow")
-def narrow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
-    """Zeros around it."""
-    axis, start = args["axis"], args["start"]
-    size, length = inputs["input"].shape[axis], grad.shape[axis]
-    pads = tuple((start, size - start - length) if a == axis else (0, 0) for a in range(grad.ndim))
-    return {"input": lambda: padded(grad, pads, "constant")}
+@rule("index")
+def index(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """Added up where the index selected."""
+    return {"input": lambda: indexing.index_sum(grad, inputs["input"].shape, args["index"])}
+
+
+@rule("index_sum")
+def index_sum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """What the index selects."""
+    return {"src": lambda: operators.get_item(grad, args["index"])}
+
+
+@rule("put")
+def put(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """To what was written the part, to the old contents the rest."""
+    return {"input": lambda: indexing.without(grad, args["clear"]), "value": lambda: args["part"](grad)}
+
+
+@rule("without")
+def without(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+    """The rest, too."""
+    return {"input": lambda: indexing.without(grad, args["clear"])}
 
 
 @rule("flip")

@@ -4,17 +4,17 @@ import math
 from typing import Any
 
 from ... import shaping
+from ..._autograd.rules import Gradients, rule
 from .. import elementwise as e
 from ..arrays import Result
 from ..linear import matmul as product
-from .rules import Gradients, rule
 
 
 def _transposed(x: Any) -> Result:
     return shaping.transpose(x, -1, -2)
 
 
-@rule("matmul")
+@rule("matmul", input="other", other="input")
 def matmul(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`grad @ other.T` and `input.T @ grad`, with rows and columns where the arguments are vectors."""
     a, b = inputs["input"], inputs["other"]
@@ -39,7 +39,7 @@ def matmul(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, A
     return {"input": of_input, "other": of_other}
 
 
-@rule("linear")
+@rule("linear", input="weight", weight="input")
 def linear(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`grad @ weight`, and with all leading axes as one, `grad.T @ input`; the bias's is the sum."""
     x, w = inputs["input"], inputs["weight"]

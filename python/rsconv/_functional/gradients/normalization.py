@@ -1,30 +1,36 @@
 """Rules of normalization, by statistics of the input itself and by others."""
 
+import functools
 from typing import Any
 
 from ... import shaping
+from ..._autograd.rules import Gradients, rule
 from .. import elementwise as e
 from .. import reductions as r
 from ..arrays import Result
-from ..recorder import recording
-from .rules import Gradients, rule
 
 
-@rule("norm")
+@rule("norm", input="input weight", weight="input")
 def norm(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """With `xhat` the normalized input and g the gradient times the weight, `rstd * (g - mean(g) - xhat *
     mean(g * xhat))`; the weight's is the sum of `grad * xhat`, the bias's that of `grad`."""
-    x, w = shaping.reshape(inputs["input"], args["split"]), inputs["weight"]
+    w = inputs["weight"]
     g = shaping.reshape(grad, args["split"])
     axes, shape = args["axes"], args["shape"]
-    mean, rstd = args["mean"], args["rstd"]
-    if recording():
-        # Whoever differentiates this wants to see how they depend on the input.
-        mean = r.mean(x, axes, keepdim=True)
-        rstd = e.rsqrt(e.add(r.var(x, axes, correction=0, keepdim=True), args["eps"]))
-    normalized = e.mul(e.sub(x, mean), rstd)
+
+    @functools.cache
+    def parts() -> tuple[Result, Result]:
+        """The normalized input, and rstd."""
+        x = shaping.reshape(inputs["input"], args["split"])
+        mean, rstd = args["mean"], args["rstd"]
+        if getattr(x, "_requires_grad", False):
+            # Whoever differentiates this wants to see how they depend on the input.
+            mean = r.mean(x, axes, keepdim=True)
+            rstd = e.rsqrt(e.add(r.var(x, axes, correction=0, keepdim=True), args["eps"]))
+        return e.mul(e.sub(x, mean), rstd), rstd
 
     def of_input() -> Result:
+        normalized, rstd = parts()
         scaled = g if w is None else e.mul(g, shaping.reshape(w, shape))
         a = r.mean(scaled, axes, keepdim=True)
         b = r.mean(e.mul(scaled, normalized), axes, keepdim=True)
@@ -33,7 +39,7 @@ def norm(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
 
     return {
         "input": of_input,
-        "weight": lambda: _of_parameter(e.mul(g, normalized), shape, w),
+        "weight": lambda: _of_parameter(e.mul(g, parts()[0]), shape, w),
         "bias": lambda: _of_parameter(g, shape, inputs["bias"]),
     }
 
@@ -45,23 +51,30 @@ def _of_parameter(terms: Any, shape: tuple[int, ...], parameter: Any) -> Result:
     return shaping.reshape(total, parameter.shape)
 
 
-@rule("frozen_norm")
+@rule(
+    "frozen_norm", input="weight var", weight="input mean var", mean="weight var", var="input mean var weight"
+)
 def frozen_norm(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """A scale and a shift that do not depend on the input."""
     x, w, shape = inputs["input"], inputs["weight"], args["shape"]
-    rstd = e.rsqrt(e.add(shaping.reshape(inputs["var"], shape), args["eps"]))
-    centered = e.sub(x, shaping.reshape(inputs["mean"], shape))
+
+    @functools.cache
+    def rstd() -> Result:
+        return e.rsqrt(e.add(shaping.reshape(inputs["var"], shape), args["eps"]))
+
+    def centered() -> Result:
+        return e.sub(x, shaping.reshape(inputs["mean"], shape))
 
     def scale() -> Result:
-        return rstd if w is None else e.mul(rstd, shaping.reshape(w, shape))
+        return rstd() if w is None else e.mul(rstd(), shaping.reshape(w, shape))
 
     def of_var() -> Result:
-        steep = e.mul(e.mul(scale(), e.square(rstd)), -0.5)
-        return _of_parameter(e.mul(e.mul(grad, centered), steep), shape, inputs["var"])
+        steep = e.mul(e.mul(scale(), e.square(rstd())), -0.5)
+        return _of_parameter(e.mul(e.mul(grad, centered()), steep), shape, inputs["var"])
 
     return {
         "input": lambda: e.mul(grad, scale()),
-        "weight": lambda: _of_parameter(e.mul(grad, e.mul(centered, rstd)), shape, w),
+        "weight": lambda: _of_parameter(e.mul(grad, e.mul(centered(), rstd())), shape, w),
         "bias": lambda: _of_parameter(grad, shape, inputs["bias"]),
         "mean": lambda: _of_parameter(e.neg(e.mul(grad, scale())), shape, inputs["mean"]),
         "var": of_var,

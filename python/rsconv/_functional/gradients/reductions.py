@@ -3,12 +3,20 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from ... import shaping
+from ..._autograd.rules import Gradients, rule
+from ...tensor import Tensor
 from .. import elementwise as e
 from .. import reductions as r
 from ..arrays import Result
 from ..indexing import scatter_sum
-from .rules import Gradients, expanded, rule
+
+
+def expanded(x: Result, shape: tuple[int, ...]) -> Result:
+    """A read-only view with axes of size 1 repeated."""
+    return x.expand(shape) if isinstance(x, Tensor) else np.broadcast_to(x, shape)
 
 
 def _kept(y: Any, shape: tuple[int, ...], args: dict[str, Any]) -> Result:
@@ -35,7 +43,7 @@ def mean(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
     return {"input": lambda: _spread(e.div(grad, max(count, 1)), shape, args)}
 
 
-@rule("prod")
+@rule("prod", input="input")
 def prod(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """The product of the other factors, which is zero but at a single zero."""
     x = inputs["input"]
@@ -52,7 +60,7 @@ def prod(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
     return {"input": of_input}
 
 
-@rule("amax", "amin")
+@rule("amax", "amin", input="input output")
 def extremum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """Equal ones share it."""
     x = inputs["input"]
@@ -65,7 +73,7 @@ def extremum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str,
     return {"input": of_input}
 
 
-@rule("choice")
+@rule("choice", input="output1")
 def choice(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """To the element at the index."""
     shape = inputs["input"].shape
@@ -79,14 +87,14 @@ def choice(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, A
     return {"input": of_input}
 
 
-@rule("var")
+@rule("var", input="input")
 def var(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`2 (x - mean) / (count - correction)`."""
     x = inputs["input"]
     return {"input": lambda: e.mul(_deviations(x, args), _kept(grad, x.shape, args))}
 
 
-@rule("std")
+@rule("std", input="input output")
 def std(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """That of the variance, divided by twice the deviation."""
     x = inputs["input"]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from ..._autograd.rules import Gradients, rule
 from .. import pooling
 from ..arrays import Result, operands
 from ..fold import columns_of, windows_of
 from ..pad import padded, padded_grad
-from .rules import Gradients, rule
 
 
-@rule("max_pool")
+@rule("max_pool", input="output1")
 def max_pool(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """To the element that the index names."""
     return {"input": lambda: pooling.max_pool_grad(grad, outputs[1], args["windows"])}
