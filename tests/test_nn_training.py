@@ -165,3 +165,55 @@ def test_a_small_network_learns(device):
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
     assert (net.eval()(x).argmax(1) == labels).mean() > 0.8
+
+
+# Backward hooks.
+
+
+def test_full_backward_hooks_see_and_replace_gradients(device):
+    layer = nn.Linear(3, 2).to(device)
+    weight = layer.weight.detach().cpu().numpy()
+    seen = []
+    pre = layer.register_full_backward_pre_hook(lambda m, out: (out[0] * 2,))
+    last = layer.register_full_backward_hook(lambda m, into, out: seen.append((m is layer, into, out)))
+    scaled = layer.register_full_backward_hook(lambda m, into, out: (into[0] * 10,))
+    x = rsconv.ones(4, 3, device=device).requires_grad_()
+    layer(x).sum().backward()
+    ((own, into, out),) = seen
+    assert own
+    assert out[0].tolist() == [[2, 2]] * 4
+    np.testing.assert_allclose(into[0].cpu().numpy(), np.tile(2 * weight.sum(0), (4, 1)), rtol=1e-6)
+    np.testing.assert_allclose(x.grad.cpu().numpy(), np.tile(20 * weight.sum(0), (4, 1)), rtol=1e-6)
+    assert layer.bias.grad.tolist() == [8, 8]
+    for handle in (pre, last, scaled):
+        handle.remove()
+    x.grad = None
+    layer(x).sum().backward()
+    np.testing.assert_allclose(x.grad.cpu().numpy(), np.tile(weight.sum(0), (4, 1)), rtol=1e-6)
+    assert len(seen) == 1
+
+
+def test_backward_hooks_without_gradients_of_inputs_and_with_several_results():
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(rsconv.ones(1))
+
+        def forward(self, x, skipped):
+            y = x * self.scale
+            return y[:2], y[2:], "text"
+
+    module, seen = Halves(), []
+    module.register_full_backward_hook(lambda m, into, out: seen.append((into, out)))
+    a, b, text = module(rsconv.arange(4.0), None)
+    assert text == "text"
+    (a.sum() + 3 * b.sum()).backward()
+    assert module.scale.grad.tolist() == [0 + 1 + 3 * (2 + 3)]
+    ((into, out),) = seen
+    assert into == (None, None)
+    assert [g.tolist() for g in out] == [[1, 1], [3, 3]]
+    with rsconv.no_grad():
+        module(rsconv.arange(4.0), None)
+    module.register_full_backward_hook(lambda m, into, out: (None, None, None))
+    with pytest.raises(RuntimeError, match="returned 3 gradients, but there are 2"):
+        module(rsconv.arange(4.0), None)[0].sum().backward()

@@ -11,9 +11,9 @@ from ..errors import DtypeError
 from ..names import missing_attribute
 from ..parameter import Parameter
 from ..tensor import Tensor
-from . import state
+from . import calling, state
 from .describe import describe
-from .hooks import HookTable, RemovableHandle
+from .hooks import HookTable
 from .host_arrays import Arguments, backend_of_arguments, calls, unwrap
 from .parameter import UninitializedBuffer
 
@@ -40,6 +40,8 @@ class Module:
     _modules: dict[str, Any]
     _forward_hooks: HookTable
     _forward_pre_hooks: HookTable
+    _backward_hooks: HookTable
+    _backward_pre_hooks: HookTable
     _load_state_dict_pre_hooks: HookTable
     _load_state_dict_post_hooks: HookTable
 
@@ -56,6 +58,8 @@ class Module:
             "_modules": {},
             "_forward_hooks": HookTable(),
             "_forward_pre_hooks": HookTable(),
+            "_backward_hooks": HookTable(),
+            "_backward_pre_hooks": HookTable(),
             "_load_state_dict_pre_hooks": HookTable(),
             "_load_state_dict_post_hooks": HookTable(),
         }
@@ -93,59 +97,11 @@ class Module:
                         return backend_of(member._array)
         return None
 
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._forward_hooks and not self._forward_pre_hooks:
-            return self.forward(*args, **kwargs)
-        called: set[int] = set()
-        try:
-            for hook, with_kwargs, _ in list(self._forward_pre_hooks.values()):
-                changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
-                if changed is None:
-                    continue
-                if not with_kwargs:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-                elif isinstance(changed, tuple) and len(changed) == 2:
-                    args, kwargs = changed
-                else:
-                    raise RuntimeError(
-                        "a forward pre-hook with_kwargs must return None or a tuple of new args and kwargs, "
-                        f"but got {changed!r}"
-                    )
-            result = self.forward(*args, **kwargs)
-            for key, (hook, with_kwargs, _) in list(self._forward_hooks.items()):
-                called.add(key)
-                changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-                result = result if changed is None else changed
-            return result
-        except Exception:
-            for key, (hook, with_kwargs, always_call) in list(self._forward_hooks.items()):
-                if always_call and key not in called:
-                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
-            raise
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args)` before every `forward`; what it returns, if not None, replaces `args`.
-
-        With `with_kwargs` it is `hook(module, args, kwargs)` and may return both.
-        """
-        return self._forward_pre_hooks.add(hook, prepend, with_kwargs)
-
-    def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
-    ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after every `forward`; if not None, its result replaces `output`.
-
-        With `with_kwargs` it is `hook(module, args, kwargs, output)`; with `always_call` it is called after
-        an exception too, with None for the output.
-        """
-        return self._forward_hooks.add(hook, prepend, with_kwargs, always_call)
+    _run = calling.run
+    register_forward_pre_hook = calling.register_forward_pre_hook
+    register_forward_hook = calling.register_forward_hook
+    register_full_backward_pre_hook = calling.register_full_backward_pre_hook
+    register_full_backward_hook = calling.register_full_backward_hook
 
     # Attributes.
 
