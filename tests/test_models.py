@@ -112,3 +112,40 @@ def test_initialisation_reaches_every_module():
     assert isinstance(network.layer1, nn.Sequential) and len(network.layer3) == 6
     vgg = definition("vgg").vgg11(num_classes=10, hidden=32)
     assert vgg.classifier[0].weight.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_training_has_pytorchs_loss_and_gradients(name, monkeypatch):
+    """In float64, so that an error of a rule is no matter of rounding."""
+    uninitialised(monkeypatch)
+    network, x = small(name)
+    y = network.double().train()(rsconv.from_numpy(x.astype(np.float64)))
+    loss = sum((part**2).mean() for part in (y if isinstance(y, tuple) else (y,)))
+    assert loss.item() == pytest.approx(EXPECTED[f"{name} loss"].item(), rel=1e-9)
+    loss.backward()
+    found = [p.grad.norm().item() for p in network.parameters()]
+    expected = EXPECTED[f"{name} gradients"]
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-12 * expected.max())
+
+
+@pytest.mark.parametrize("name", ["dcgan", "discriminator", "tcn"])
+def test_a_training_step(name, monkeypatch, device):
+    """PyTorch's loss and gradients in float32, and a step of SGD that lowers the loss."""
+    uninitialised(monkeypatch)
+    network, x = small(name)
+    network.to(device).train()
+    x = rsconv.tensor(x, device=device)
+    optimizer = rsconv.optim.SGD(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(2):
+        loss = (network(x) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        if len(losses) == 1:
+            found = [p.grad.norm().item() for p in network.parameters()]
+            expected = EXPECTED[f"{name} gradients"]
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.max())
+        optimizer.step()
+    assert losses[0] == pytest.approx(EXPECTED[f"{name} loss"].item(), rel=1e-4)
+    assert losses[1] < losses[0]

@@ -34,6 +34,24 @@ def test_every_method_is_there_and_the_functions_are_the_same():
     assert (x.nelement(), x.ndimension(), x.element_size(), x.is_cuda, x.is_cpu) == (3, 2, 4, False, True)
 
 
+def test_variances_know_unbiased_and_correction():
+    x = torch.tensor([[1.0, 2.0, 6.0], [0.0, 4.0, 2.0]])
+    for f, g in (
+        (torch.var, np.var),
+        (torch.std, np.std),
+        (torch.Tensor.var, np.var),
+        (torch.Tensor.std, np.std),
+    ):
+        for args, kwargs, ddof in (
+            ((1,), {}, 1),
+            ((1, False), {}, 0),
+            ((1,), {"correction": 2, "unbiased": False}, 2),
+        ):
+            np.testing.assert_allclose(f(x, *args, **kwargs), g(x.numpy(), 1, ddof=ddof), rtol=1e-6)
+        assert f(x, 0, False, True).shape == (1, 3)
+    assert [part.shape for part in torch.var_mean(x, [0], unbiased=False, keepdim=True)] == [(1, 3)] * 2
+
+
 def test_in_place_methods_write_what_the_functions_give(device):
     with torch.device(device):
         for name in methods._IN_PLACE:

@@ -220,14 +220,35 @@ def mean(
     return _reduced("mean", input, y, dims, keepdim)
 
 
-def var(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
+def corrected(unbiased: bool, correction: float | None) -> float:
+    """What a variance takes off the count: `correction`, without one 1 if it shall be unbiased, else 0."""
+    return (1 if unbiased else 0) if correction is None else correction
+
+
+def var(
+    input: "Tensor",
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> "Tensor":
     """The variance over `dim`, divided by `count - correction`. Raises DtypeError unless floating-point."""
+    correction = corrected(unbiased, correction)
     y = arithmetic.variance(input._array, dim, keepdim, correction)
     return _reduced("var", input, y, dim, keepdim, correction=correction)
 
 
-def std(input: "Tensor", dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> "Tensor":
+def std(
+    input: "Tensor",
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> "Tensor":
     """The standard deviation over `dim`: the root of `var`."""
+    correction = corrected(unbiased, correction)
     y = arithmetic.variance(input._array, dim, keepdim, correction, root=True)
     return _reduced("std", input, y, dim, keepdim, correction=correction)
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import arithmetic
 from ..dtypes import check_dtype
 from ..errors import ArgumentError
-from ..operators import Extremum
+from ..operators import Extremum, corrected
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
 from .elementwise import maximum, minimum
@@ -182,7 +182,7 @@ def var(
     >>> var([1.0, 3.0])
     array(2.)
     """
-    return _deviation("var", input, dim, _corrected(unbiased, correction), keepdim)
+    return _deviation("var", input, dim, corrected(unbiased, correction), keepdim)
 
 
 def std(
@@ -194,7 +194,7 @@ def std(
     correction: float | None = None,
 ) -> Result:
     """The square root of `var`. Behaviour of PyTorch's std."""
-    return _deviation("std", input, dim, _corrected(unbiased, correction), keepdim)
+    return _deviation("std", input, dim, corrected(unbiased, correction), keepdim)
 
 
 def var_mean(
@@ -219,11 +219,6 @@ def std_mean(
 ) -> tuple[Result, Result]:
     """`std` and `mean`. Behaviour of PyTorch's std_mean."""
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
-
-
-def _corrected(unbiased: bool, correction: float | None) -> float:
-    """What a variance takes off the count: `correction`, without one 1 if it shall be unbiased, else 0."""
-    return (1 if unbiased else 0) if correction is None else correction
 
 
 def _deviation(name: str, input: ArrayLike, dim: Any, correction: float, keepdim: bool) -> Result:
