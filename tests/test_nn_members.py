@@ -67,6 +67,7 @@ def test_embedding_names_what_does_not_fit():
     for call, error, message in [
         (lambda: layer(np.array([3])), IndexError, "index 3 is out of bounds for dimension with size 3"),
         (lambda: layer(np.float32([1])), DtypeError, "whole numbers, but got dtype float32"),
+        (lambda: nn.Embedding(3, 2, max_norm=1.0), ArgumentError, "not support max_norm=1.0, scale_grad_by"),
         (lambda: nn.Embedding(3, 2, 3), ArgumentError, "num_embeddings=3, but got padding_idx=3"),
         (
             lambda: rsconv.functional.embedding([0], sample(3, 2), 5),
@@ -153,6 +154,27 @@ def test_parameter_dict():
 
 
 # Modules around their members.
+
+
+def test_submodules_are_replaced_by_name():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Sequential(nn.ReLU()))
+    net.set_submodule("1.0", nn.Tanh())
+    net.set_submodule("0", nn.Identity())
+    assert [type(m).__name__ for m in net.modules()] == ["Sequential", "Identity", "Sequential", "Tanh"]
+    assert net._get_name() == "Sequential"
+    with pytest.raises(AttributeError, match="'Sequential' object has no attribute '2'"):
+        net.set_submodule("2.0", nn.Tanh())
+    with pytest.raises(TypeError, match="list is not a Module subclass"):
+        net.set_submodule("0", [])
+    with pytest.raises(ValueError, match="the name of a submodule cannot be empty"):
+        net.set_submodule("", nn.Tanh())
+
+
+def test_dtypes_of_modules():
+    net = nn.Linear(2, 2)
+    assert net.type(rsconv.float64).weight.dtype == rsconv.float64
+    with pytest.raises(DtypeError, match=r"bfloat16 is not supported: .* half\(\)"):
+        net.bfloat16()
 
 
 def test_members_before_init_raise_pytorchs_error():

@@ -124,6 +124,12 @@ def test_embedding_gives_its_padding_row_no_gradient(device):
     assert layer.weight.grad.tolist() == [[1] * 3, [0] * 3, [0] * 3, [2] * 3]
 
 
+def test_windows_of_zeros_have_a_norm_with_gradient_zero(device):
+    x = rsconv.tensor(np.float32([[0, 0, 1, 0]]), device=device).requires_grad_()
+    nn.LPPool1d(2, 2)(x).sum().backward()
+    assert x.grad.tolist() == [[0, 0, 1, 0]]
+
+
 def test_statistics_of_batch_norm_are_no_part_of_the_graph():
     layer = nn.BatchNorm1d(3, momentum=1.0)
     x = rsconv.tensor(sample(4, 3).astype(np.float32)).requires_grad_()

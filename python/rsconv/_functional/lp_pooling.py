@@ -19,8 +19,8 @@ def lp_pool1d(
 ) -> Result:
     """`sum(x ** p) ** (1 / p)` of each window of `input` (N, C, L) or (C, L), with p the `norm_type`.
 
-    Windows are those of `avg_pool1d`; a negative sum, of an odd power, counts as 0. Behaviour of PyTorch's
-    lp_pool1d. Raises as `avg_pool1d`.
+    Windows are those of `avg_pool1d`; a negative sum, of an odd power, gives NaN. Where a sum is 0, the
+    gradient is 0. Behaviour of PyTorch's lp_pool1d. Raises as `avg_pool1d`.
 
     >>> lp_pool1d([[3.0, 4.0, 6.0, 8.0]], 2, 2)
     array([[ 5., 10.]])
@@ -47,4 +47,6 @@ def lp_pool3d(
 def _lp_pool(rank: int, input: Any, norm_type: float, kernel: Any, stride: Any, ceil: bool) -> Result:
     power = float(norm_type)
     mean = (avg_pool1d, avg_pool2d, avg_pool3d)[rank - 1](e.pow(input, power), kernel, stride, 0, ceil)
-    return e.pow(e.mul(relu(mean), float(math.prod(each("kernel_size", kernel, rank)))), 1.0 / power)
+    # Means as they are; but where one is 0 the gradient is 0, not infinite times 0.
+    signed = e.mul(e.sign(mean), relu(e.abs(mean)))
+    return e.pow(e.mul(signed, float(math.prod(each("kernel_size", kernel, rank)))), 1.0 / power)

@@ -27,6 +27,10 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         _weight: Tensor | None = None,
         _freeze: bool = False,
         device: Any = None,
@@ -34,9 +38,15 @@ class Embedding(Module):
     ) -> None:
         """Draw the rows from N(0, 1), or take them from `_weight`.
 
-        Raises ArgumentError for a `padding_idx` out of range, ShapeError for a `_weight` of another shape.
+        `norm_type` and `sparse` have no effect: gradients are dense. Raises ArgumentError for a `padding_idx`
+        out of range, and for `max_norm` and `scale_grad_by_freq`, which are not supported, ShapeError for a
+        `_weight` of another shape.
         """
         super().__init__()
+        if max_norm is not None or scale_grad_by_freq:
+            raise ArgumentError(
+                f"Embedding does not support max_norm={max_norm}, scale_grad_by_freq={scale_grad_by_freq}"
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:

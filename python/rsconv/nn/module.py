@@ -7,7 +7,7 @@ from .._autograd.modes import no_grad
 from ..backends import Backend, backend_of, select
 from ..device import placement
 from ..dtypes import Dtype, float16, float32, float64
-from ..errors import DtypeError
+from ..errors import ArgumentError, DtypeError
 from ..names import missing_attribute
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -295,6 +295,18 @@ class Module:
             module = found
         return module
 
+    def set_submodule(self, target: str, module: "Module") -> None:
+        """Put `module` under a dotted name. Raises AttributeError if what it lies in does not exist.
+
+        ArgumentError for an empty name, TypeError for what is no Module.
+        """
+        if not target:
+            raise ArgumentError("the name of a submodule cannot be empty")
+        path, _, name = target.rpartition(".")
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        setattr(self.get_submodule(path), name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The Parameter with a dotted name. Raises AttributeError."""
         path, _, name = target.rpartition(".")
@@ -364,6 +376,10 @@ class Module:
         """Floating-point members to float32."""
         return self._to_dtype(float32, "f")
 
+    def bfloat16(self) -> Self:
+        """Raises DtypeError: NumPy has no such dtype."""
+        raise DtypeError("bfloat16 is not supported: NumPy has no such dtype; half() and float() are there")
+
     def double(self) -> Self:
         """Floating-point members to float64."""
         return self._to_dtype(float64, "f")
@@ -410,5 +426,8 @@ class Module:
     def extra_repr(self) -> str:
         """What stands between the parentheses of the repr, before the children."""
         return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     __repr__ = describe
