@@ -268,8 +268,34 @@ def test_wrong_types():
 
 
 def test_results_are_not_optimized():
-    class Result(rsconv.Tensor):
-        is_leaf = False
-
+    result = Parameter(tensor([1.0])) * 2
     with pytest.raises(ArgumentError, match=r"params\[0\] of shape \(1,\) is no leaf"):
-        optim.SGD([Result([1.0])])
+        optim.SGD([result])
+    result.retain_grad()
+    optim.SGD([result])
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_training_by_backward(name, device):
+    rsconv.manual_seed(0)
+    x = rsconv.rand(8, 2, 5, 5, device=device)
+    net = rsconv.nn.Conv2d(2, 3, 3).to(device)
+    with rsconv.no_grad():
+        wanted = rsconv.nn.Conv2d(2, 3, 3).to(device)(x)
+    optimizer = MAKE[name](net.parameters())
+    losses = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rsconv.functional.mse_loss(net(x), wanted)
+        loss.backward()
+        losses.append(loss.item())
+        return loss
+
+    for _ in range(12):
+        optimizer.step(closure)
+    assert losses[-1] < 0.8 * losses[0]
+    # The packed weights of before a step are not used after it.
+    again = rsconv.nn.Conv2d(2, 3, 3).to(device)
+    again.load_state_dict(net.state_dict())
+    np.testing.assert_array_equal(net(x).detach().cpu().numpy(), again(x).detach().cpu().numpy())

@@ -90,7 +90,7 @@ class Optimizer:
         for i, param in enumerate(members):
             if not isinstance(param, Tensor):
                 raise TypeError(f"params must be Tensors, but params[{i}] is of type {type(param).__name__}")
-            if not (getattr(param, "is_leaf", True) or getattr(param, "retains_grad", False)):
+            if not (param.is_leaf or param.retains_grad):
                 raise ArgumentError(
                     f"params[{i}] of shape {param.shape} is no leaf: it is the result of an operation, which "
                     "an optimizer cannot change"
