@@ -39,12 +39,35 @@ def test_edges_of_the_default_photograph(tmp_path):
     assert (tmp_path / "edges.png").stat().st_size > 10_000
 
 
-def test_digits(tmp_path):
-    out = run("digits.py", cwd=tmp_path)
+def test_read_digits(tmp_path):
+    out = run("read_digits.py", cwd=tmp_path)
     share = re.search(r"^([\d.]+)% of 500 digits are right$", out, re.MULTILINE)
     assert share is not None
     assert float(share[1]) > 95
     assert re.search(r"^read as: \d \d \d \d \d$", out, re.MULTILINE)
+
+
+def losses_and_shares(out):
+    found = re.findall(r"^epoch \d+/\d+: loss ([\d.]+), ([\d.]+)% of the test images", out, re.MULTILINE)
+    return [(float(loss), float(share)) for loss, share in found]
+
+
+def test_digits(tmp_path):
+    out = run("digits.py", "--epochs", "3", "--output", "figure.png", cwd=tmp_path)
+    (first, _), _, (last, share) = losses_and_shares(out)
+    assert last < first / 5
+    assert share > 96
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.size == (1000, 600)
+        assert len(image.getcolors(1 << 20)) > 100
+
+
+def test_digits_on_a_gpu_goes_as_on_the_cpu(device, tmp_path):
+    if device == "gpu":
+        small = "--epochs", "1", "--images", "500"
+        ((loss, _),) = losses_and_shares(run("digits.py", *small, "--device", device, cwd=tmp_path))
+        ((wanted, _),) = losses_and_shares(run("digits.py", *small, cwd=tmp_path))
+        assert loss == pytest.approx(wanted, rel=1e-3)
 
 
 def test_import_swap(tmp_path):
