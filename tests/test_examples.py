@@ -78,6 +78,19 @@ def test_import_swap(tmp_path):
     assert "ndarray (2, 3, 33, 47) -> ndarray (2, 3, 33, 47)" in out
 
 
+def test_denoise(tmp_path):
+    out = run("denoise.py", "--steps", "60", cwd=tmp_path)
+    before, after = re.search(r"([\d.]+) dB noisy, ([\d.]+) dB denoised", out).groups()
+    assert float(after) > float(before) + 0.5
+    with Image.open(tmp_path / "denoise.png") as image:
+        assert image.size == (512, 600)
+
+
+def test_pitch(tmp_path):
+    out = run("pitch.py", "--steps", "80", cwd=tmp_path)
+    assert float(re.search(r"^([\d.]+)% of 500 new notes are right$", out, re.MULTILINE)[1]) > 80
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_has_a_test(path):
     assert f'run("{path.name}"' in Path(__file__).read_text()
