@@ -23,6 +23,12 @@ from .graph import Leaf, Node, Saved, leaf_of
 __all__ = ["node_of", "run", "unpacked"]
 
 
+# Steps between complex numbers, whose gradients are not zero there.
+_NOT_HOLOMORPHIC = ("sign",)
+# Whose rules are adjoint maps, conjugation included.
+_ADJOINT = ("conv", "conv_input_grad", "conv_weight_grad", "conv_with_borders", "conv_tbc")
+
+
 class _Cell:
     """A gradient on its way: the only holder of its Tensor, unless someone else has that, too."""
 
@@ -91,7 +97,16 @@ def _gradients_of(node: Node, grad: Tensor, names: set[str], create_graph: bool)
     outputs = tuple(
         [unpacked(y, node if i == 0 else None, node.op, create_graph) for i, y in enumerate(node.outputs)]
     )
-    found = gradients(node.op, grad, inputs, outputs, node.args, names)
+    if grad.dtype.kind == "c" or any(_dtype(node.inputs[name]).kind == "c" for name in names):
+        # PyTorch's gradient of a function that is complex differentiable: the rule's, conjugated. See there,
+        # "Autograd for Complex Numbers".
+        if node.op in _NOT_HOLOMORPHIC:
+            raise GradientError(f"{node.op!r} has no gradient of complex numbers here")
+        turned = (lambda x: x) if node.op in _ADJOINT else e.conj
+        found = gradients(node.op, turned(grad), inputs, outputs, node.args, names)
+        found = {name: turned(gradient) for name, gradient in found.items()}
+    else:
+        found = gradients(node.op, grad, inputs, outputs, node.args, names)
     for name in names:
         if name not in found:
             # Piecewise constant: an exact zero, as in PyTorch.
@@ -99,9 +114,13 @@ def _gradients_of(node: Node, grad: Tensor, names: set[str], create_graph: bool)
     return found
 
 
+def _dtype(x: Any) -> Any:
+    return x.array.dtype if isinstance(x, Saved) else x.dtype
+
+
 def _zeros(grad: Tensor, like: Any) -> Tensor:
-    described = like.array if isinstance(like, Saved) else like
-    return Tensor._new(backend_of(grad._array).full(described.shape, 0, described.dtype))
+    shape = like.array.shape if isinstance(like, Saved) else like.shape
+    return Tensor._new(backend_of(grad._array).full(shape, 0, _dtype(like).newbyteorder("=")))
 
 
 def _hooked(hooks: dict[int, Any] | None, grad: Tensor) -> Tensor:

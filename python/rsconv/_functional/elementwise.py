@@ -28,6 +28,7 @@ __all__ = [
     "bitwise_xor",
     "ceil",
     "clamp",
+    "conj",
     "cos",
     "div",
     "eq",
@@ -151,6 +152,11 @@ isnan = _unary("isnan", "isnan", "Whether the element is NaN: bools.")
 isinf = _unary("isinf", "isinf", "Whether the element is infinite: bools.")
 isfinite = _unary("isfinite", "isfinite", "Whether the element is neither infinite nor NaN: bools.")
 logical_not = _unary("logical_not", "logical_not", "Whether the element is zero: bools.")
+
+
+def conj(input: ArrayLike) -> Result:
+    """The complex conjugate; `input` itself if it is real. Behaviour of PyTorch's conj."""
+    return unary("conj", input) if getattr(input, "dtype", np.dtype(bool)).kind == "c" else input
 
 
 def round(input: ArrayLike, *, decimals: int = 0) -> Result:

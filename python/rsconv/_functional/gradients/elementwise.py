@@ -1,4 +1,4 @@
-"""Rules of arithmetic, of real numbers."""
+"""Rules of arithmetic, of real numbers; the pass backwards conjugates complex ones."""
 
 import math
 from collections.abc import Callable
@@ -118,7 +118,8 @@ def _unary(op: str, reads: str, derivative: Callable[[Any, Any, Any], Result]) -
 
 
 _unary("neg", "", lambda g, x, y: e.neg(g))
-_unary("abs", "input", lambda g, x, y: e.mul(g, e.sign(x)))
+_unary("abs", "input", lambda g, x, y: e.mul(g, e.conj(e.sign(x))))
+_unary("conj", "", lambda g, x, y: e.conj(g))
 _unary("square", "input", lambda g, x, y: e.mul(e.mul(g, x), 2.0))
 _unary("sqrt", "output", lambda g, x, y: e.div(e.mul(g, 0.5), y))
 _unary("rsqrt", "input output", lambda g, x, y: e.mul(e.mul(g, -0.5), e.div(y, x)))

@@ -1,19 +1,82 @@
 """Rules of normalization, by statistics of the input itself and by others."""
 
 import functools
+import math
 from typing import Any
 
-from ... import shaping
+from ... import arithmetic, shaping
+from ..._autograd.modes import is_grad_enabled
 from ..._autograd.rules import Gradients, rule
 from .. import elementwise as e
 from .. import reductions as r
-from ..arrays import Result
+from ..arrays import Result, operands
 
 
 @rule("norm", input="input weight", weight="input")
 def norm(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """With `xhat` the normalized input and g the gradient times the weight, `rstd * (g - mean(g) - xhat *
     mean(g * xhat))`; the weight's is the sum of `grad * xhat`, the bias's that of `grad`."""
+    if is_grad_enabled():
+        return _differentiable(grad, inputs, args)
+    call = operands(grad=grad, input=_array_or_none(inputs["input"]), weight=_array_or_none(inputs["weight"]))
+    backend, (g, x, w) = call.backend, call.arrays
+    axes, shape, split = args["axes"], args["shape"], args["split"]
+    mean, rstd = args["mean"]._array, args["rstd"]._array
+    g = arithmetic.cast(backend.reshape(g, split), rstd.dtype)
+    count = math.prod(split[axis] for axis in axes)
+    # A weight that is the same for all elements of a mean is a factor of that mean.
+    apart = inputs["weight"] is None or all(shape[axis] == 1 for axis in axes)
+
+    def times(a: Any, b: Any) -> Any:
+        return backend.elementwise("mul", (a, b))
+
+    def average(terms: Any) -> Any:
+        return backend.reduce("mean", terms, axes)
+
+    @functools.cache
+    def normalized() -> Any:
+        seen = arithmetic.cast(backend.reshape(x, split), rstd.dtype)
+        return backend.elementwise("normalize", (seen, mean, rstd, 1.0, 0.0))
+
+    @functools.cache
+    def factor() -> Any:
+        return arithmetic.cast(backend.reshape(w, shape), rstd.dtype)
+
+    @functools.cache
+    def mean_of_grad() -> Any:
+        return average(g)
+
+    @functools.cache
+    def mean_of_product() -> Any:
+        return average(times(g, normalized()))
+
+    def of_input() -> Result:
+        if apart:
+            scale = rstd if w is None else times(rstd, factor())
+            operand = (g, normalized(), scale, mean_of_grad(), mean_of_product())
+        else:
+            scaled = times(g, factor())
+            operand = (scaled, normalized(), rstd, average(scaled), average(times(scaled, normalized())))
+        return call.result(backend.reshape(backend.elementwise("normalize_grad", operand), grad.shape))
+
+    def summed(mean: Any, terms: Any, parameter: Any) -> Result:
+        total = times(mean(), float(count)) if apart else terms()
+        return _of_parameter(call.result(total), shape, parameter)
+
+    return {
+        "input": of_input,
+        "weight": lambda: summed(mean_of_product, lambda: times(g, normalized()), inputs["weight"]),
+        "bias": lambda: summed(mean_of_grad, lambda: g, inputs["bias"]),
+    }
+
+
+def _array_or_none(x: Any) -> Any:
+    """What is there of an argument: elements were kept only where a gradient reads them."""
+    return x if hasattr(x, "_storage") or hasattr(x, "__array__") else None
+
+
+def _differentiable(grad: Result, inputs: dict[str, Any], args: dict[str, Any]) -> Gradients:
+    """The same of functions that have gradients, in which mean and rstd depend on the input."""
     w = inputs["weight"]
     g = shaping.reshape(grad, args["split"])
     axes, shape = args["axes"], args["shape"]
@@ -22,11 +85,8 @@ def norm(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any
     def parts() -> tuple[Result, Result]:
         """The normalized input, and rstd."""
         x = shaping.reshape(inputs["input"], args["split"])
-        mean, rstd = args["mean"], args["rstd"]
-        if getattr(x, "_requires_grad", False):
-            # Whoever differentiates this wants to see how they depend on the input.
-            mean = r.mean(x, axes, keepdim=True)
-            rstd = e.rsqrt(e.add(r.var(x, axes, correction=0, keepdim=True), args["eps"]))
+        mean = r.mean(x, axes, keepdim=True)
+        rstd = e.rsqrt(e.add(r.var(x, axes, correction=0, keepdim=True), args["eps"]))
         return e.mul(e.sub(x, mean), rstd), rstd
 
     def of_input() -> Result:

@@ -145,6 +145,7 @@ _COMPLEX: dict[str, Function] = {
     "sign": _sign_of_complex,
     "div": np.divide,
     "reciprocal": np.reciprocal,
+    "conj": np.conjugate,
     "pow": np.power,
     "sqrt": np.sqrt,
     "rsqrt": lambda x: 1 / np.sqrt(x),
