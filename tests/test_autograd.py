@@ -36,7 +36,7 @@ def test_what_is_a_leaf():
     assert tensor([1.0]).is_leaf
     with pytest.raises(GradientError, match=r"requires_grad of a result \(of 'mul', shape \(1,\)\)"):
         y.requires_grad = False
-    with pytest.raises(DtypeError, match="only floating-point and complex Tensors .* this is int64"):
+    with pytest.raises(DtypeError, match=r"only floating-point and complex Tensors .* this is int64"):
         tensor([1]).requires_grad_()
     assert not (x > 0).requires_grad
     assert not x.argmax().requires_grad
@@ -254,9 +254,7 @@ def test_hooks():
     assert len(seen) == 1
     z = x * 2
     z.register_hook(lambda g: g.sum())
-    with pytest.raises(
-        GradientError, match=r"a hook of a gradient of shape \(2,\) returned a Tensor of shape"
-    ):
+    with pytest.raises(GradientError, match=r"a hook of a gradient of shape \(2,\) returned a Tensor"):
         z.sum().backward()
     with pytest.raises(GradientError, match="cannot register a hook"):
         tensor([1.0]).register_hook(print)

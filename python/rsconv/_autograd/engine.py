@@ -6,7 +6,7 @@ orders the pass, without recursion and without counting; sums are formed in that
 
 import heapq
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def _gradients_of(node: Node, grad: Tensor, names: set[str], create_graph: bool)
         # "Autograd for Complex Numbers".
         if node.op in _NOT_HOLOMORPHIC:
             raise GradientError(f"{node.op!r} has no gradient of complex numbers here")
-        turned = (lambda x: x) if node.op in _ADJOINT else e.conj
+        turned: Callable[[Any], Any] = _same if node.op in _ADJOINT else e.conj
         found = gradients(node.op, turned(grad), inputs, outputs, node.args, names)
         found = {name: turned(gradient) for name, gradient in found.items()}
     else:
@@ -112,6 +112,10 @@ def _gradients_of(node: Node, grad: Tensor, names: set[str], create_graph: bool)
             # Piecewise constant: an exact zero, as in PyTorch.
             found[name] = _zeros(grad, node.inputs[name])
     return found
+
+
+def _same(x: Any) -> Any:
+    return x
 
 
 def _dtype(x: Any) -> Any:

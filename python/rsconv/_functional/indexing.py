@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import arithmetic
-from .._autograd.graph import told
+from .._autograd.graph import told, wanted
 from ..backends import Array, backend_of
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
@@ -63,6 +63,11 @@ def indexed(name: str, index: ArrayLike, size: int, **others: ArrayLike) -> tupl
     return call, at
 
 
+def _kept(call: Operands, at: Array, input: ArrayLike) -> Array:
+    """Indices that stay what they are until gradients are computed, if those are wanted."""
+    return call.backend.copy(at) if wanted({"input": input}) else at
+
+
 def gather(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     """`y[.., i, ..] = input[.., index[.., i, ..], ..]` along `dim`, in the shape of `index`.
 
@@ -80,6 +85,7 @@ def gather(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     axis = arithmetic.normalize_dim(dim, len(shape))
     size = shape[axis] if shape else 1
     call, at = indexed("gather", index, size, input=input)
+    at = _kept(call, at, input)
     x = call.arrays[0]
     _check_index("gather", "input", shape, at.shape, axis)
     for other in range(x.ndim):
@@ -101,6 +107,7 @@ def index_select(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     shape = input.shape if isinstance(input, Tensor) else np.shape(input)
     axis = arithmetic.normalize_dim(dim, len(shape))
     call, at = indexed("index_select", index, shape[axis] if shape else 1, input=input)
+    at = _kept(call, at, input)
     if at.ndim > 1:
         raise ShapeError(
             f"index_select expects a 1-dimensional index, but got index of size {list(at.shape)}"
@@ -134,6 +141,7 @@ def scatter_add(input: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike) ->
 def scatter_sum(src: ArrayLike, axis: int, index: ArrayLike, shape: tuple[int, ...]) -> Result:
     """Zeros of `shape` with each element of `src` added where `index` says: the gradient of `gather`."""
     call, at = indexed("scatter_add", index, shape[axis], src=src)
+    at = _kept(call, at, src)
     x = call.arrays[0]
     _check_index("scatter_add", "input", shape, at.shape, axis)
     _check_index(
