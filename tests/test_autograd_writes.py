@@ -17,11 +17,7 @@ def put(h, index, value):
     places = np.zeros(h.shape, bool)
     places[index] = True
     wide = rsconv.zeros(*h.shape, device=h.device)
-    if isinstance(value, rsconv.Tensor):
-        wide = wide + value
-    else:
-        wide = wide + float(value)
-    return rsconv.where(tensor(places, device=h.device), wide, h)
+    return rsconv.where(tensor(places, device=h.device), wide + value, h)
 
 
 # Of a result h and a leaf w: with writes, and without.
