@@ -243,9 +243,43 @@ def test_hooks_of_loading():
         net.load_state_dict({})
 
 
+def test_hooks_of_saving():
+    net = nn.Sequential(nn.Linear(1, 1, bias=False))
+    seen = []
+    net.register_state_dict_pre_hook(lambda module, prefix, keep_vars: seen.append((prefix, keep_vars)))
+
+    def rename(module, state, prefix, metadata):
+        seen.append((module is net[0], prefix, metadata))
+        state[f"{prefix}kernel"] = state.pop(f"{prefix}weight")
+
+    net[0]._register_state_dict_hook(rename)
+    assert list(net.state_dict()) == ["0.kernel"]
+    assert seen == [("", False), (True, "0.", {"version": 1})]
+
+
+def test_data_parallel_is_its_module():
+    net = nn.Linear(2, 2)
+    parallel = nn.DataParallel(net, device_ids=[0])
+    assert list(parallel.state_dict()) == ["module.weight", "module.bias"]
+    x = sample(3, 2)
+    np.testing.assert_array_equal(parallel(x), net(x))
+    assert parallel.module is net
+    assert isinstance(nn.parallel.DistributedDataParallel(net), nn.Module)
+    assert repr(parallel).startswith("DataParallel(\n  (module): Linear(")
+
+
+def test_cosine_similarity(device):
+    a, b = sample(4, 3, 2), sample(4, 3, 2) + 1
+    layer = nn.CosineSimilarity(dim=1, eps=1e-6)
+    expected = (a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    with rsconv.device(device):
+        np.testing.assert_allclose(layer(a, b), expected, rtol=1e-5, atol=1e-6)
+    assert (layer.dim, layer.eps) == (1, 1e-6)
+
+
 def test_sparse_initial_values():
     rsconv.manual_seed(0)
-    values = nn.init.sparse_(rsconv.empty(10, 40), 0.25, std=2).numpy()
+    values = nn.init.sparse_(nn.Parameter(rsconv.empty(10, 40)), 0.25, std=2).detach().numpy()
     assert ((values == 0).sum(0) == 3).all()
     assert values[values != 0].std() == pytest.approx(2, rel=0.1)
     with pytest.raises(ShapeError, match=r"sparse_\(\) needs a Tensor of 2 dimensions, but got shape \(3,\)"):

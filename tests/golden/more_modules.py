@@ -91,6 +91,7 @@ CASES = [
     ("LazyInstanceNorm2d", [], {}),
     ("LazyLinear", [7], {}),
     ("LazyLinear", [7], {"bias": False}),
+    ("CosineSimilarity", [], {"dim": 2}),
     ("Unfold", [3], {"padding": 1}),
     ("Fold", [[4, 5], [2, 3]], {}),
 ]

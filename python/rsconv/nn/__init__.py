@@ -6,7 +6,7 @@ from typing import Any
 from .. import functional
 from ..names import missing_attribute
 from ..parameter import Parameter
-from . import grad, init, utils
+from . import grad, init, parallel, utils
 from .activation import (
     CELU,
     ELU,
@@ -33,6 +33,7 @@ from .adaptive_pooling import (
 from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .distance import CosineSimilarity
 from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from .embedding import Embedding
 from .fold import Fold, Unfold
@@ -86,6 +87,7 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .parallel import DataParallel
 from .parameter import UninitializedBuffer, UninitializedParameter
 from .parameter_containers import ParameterDict, ParameterList
 from .piecewise_linear import (
@@ -153,7 +155,9 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -254,6 +258,7 @@ __all__ = [
     "grad",
     "init",
     "modules",
+    "parallel",
     "utils",
 ]
 

@@ -42,6 +42,8 @@ class Module:
     _forward_pre_hooks: HookTable
     _backward_hooks: HookTable
     _backward_pre_hooks: HookTable
+    _state_dict_hooks: HookTable
+    _state_dict_pre_hooks: HookTable
     _load_state_dict_pre_hooks: HookTable
     _load_state_dict_post_hooks: HookTable
 
@@ -60,6 +62,8 @@ class Module:
             "_forward_pre_hooks": HookTable(),
             "_backward_hooks": HookTable(),
             "_backward_pre_hooks": HookTable(),
+            "_state_dict_hooks": HookTable(),
+            "_state_dict_pre_hooks": HookTable(),
             "_load_state_dict_pre_hooks": HookTable(),
             "_load_state_dict_post_hooks": HookTable(),
         }
@@ -413,6 +417,9 @@ class Module:
 
     state_dict = state.state_dict
     load_state_dict = state.load_state_dict
+    register_state_dict_pre_hook = state.register_state_dict_pre_hook
+    register_state_dict_post_hook = state.register_state_dict_post_hook
+    _register_state_dict_hook = state.register_state_dict_post_hook
     register_load_state_dict_pre_hook = state.register_load_state_dict_pre_hook
     register_load_state_dict_post_hook = state.register_load_state_dict_post_hook
     _register_load_state_dict_pre_hook = state.register_load_state_dict_pre_hook_of_no_module

@@ -24,6 +24,8 @@ __all__ = [
     "register_load_state_dict_post_hook",
     "register_load_state_dict_pre_hook",
     "register_load_state_dict_pre_hook_of_no_module",
+    "register_state_dict_post_hook",
+    "register_state_dict_pre_hook",
     "save_to_state_dict",
     "state_dict",
 ]
@@ -89,13 +91,28 @@ def state_dict(
     if destination is None:
         destination = _StateDict()
         destination._metadata = OrderedDict()
+    metadata = {"version": module._version}
     if hasattr(destination, "_metadata"):
-        destination._metadata[prefix[:-1]] = {"version": module._version}
+        destination._metadata[prefix[:-1]] = metadata
+    for hook, *_ in list(module._state_dict_pre_hooks.values()):
+        hook(module, prefix, keep_vars)
     module._save_to_state_dict(destination, prefix, keep_vars)
     for name, child in module._modules.items():
         if child is not None:
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    for hook, *_ in list(module._state_dict_hooks.values()):
+        hook(module, destination, prefix, metadata)
     return destination
+
+
+def register_state_dict_pre_hook(module: "Module", hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, prefix, keep_vars)` before the members go into a state dict."""
+    return module._state_dict_pre_hooks.add(hook, False, False)
+
+
+def register_state_dict_post_hook(module: "Module", hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, state_dict, prefix, local_metadata)` after them; it may change the dict."""
+    return module._state_dict_hooks.add(hook, False, False)
 
 
 def register_load_state_dict_pre_hook(module: "Module", hook: Callable[..., Any]) -> RemovableHandle:
