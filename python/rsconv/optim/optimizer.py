@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import enable_grad, no_grad
 from ..backends import backend_of
+from ..conversion import host
 from ..errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .loading import packed, restored
@@ -178,7 +179,7 @@ class Optimizer:
         step = state.get("step")
         if step is None:
             step = state["step"] = Tensor._new(np.zeros((), np.float32))
-        count = number(step) + 1
+        count = float(host(step)) + 1
         step._write(lambda array: array.fill(count))
         return count
 
@@ -214,6 +215,11 @@ def rewrite(op: str, param: Tensor, buffers: Sequence[Tensor], constants: Sequen
 
 
 def _check_gradient(param: Tensor, grad: Any) -> None:
+    if isinstance(grad, Tensor):
+        own, other = param._array, grad._array
+        fits = own.shape == other.shape and own.dtype == other.dtype and own.dtype.kind == "f"
+        if fits and backend_of(own) is backend_of(other):
+            return
     what = f"the gradient of a parameter of shape {param.shape}"
     if not isinstance(grad, Tensor):
         raise TypeError(f"{what} must be a Tensor, but is of type {type(grad).__name__}")

@@ -25,7 +25,7 @@ from .strided import (
     vector_units,
 )
 
-__all__ = ["elementwise", "float32"]
+__all__ = ["elementwise"]
 
 _header = struct.Struct("<4I4f")
 _MOST_PLANS = 4096
@@ -157,7 +157,9 @@ def _dispatch(
     units = -(-axes.sizes[0] // width) * math.prod(axes.sizes[1:])
     constants = [*params, *(0.0,) * (4 - len(params))]
     words = [
-        _header.pack(units, len(axes.sizes), first // width, math.prod(axes.sizes), *map(float32, constants)),
+        _header.pack(
+            units, len(axes.sizes), first // width, math.prod(axes.sizes), *map(_float32, constants)
+        ),
         pack_axes(axes.sizes, width),
     ]
     for i, (x, start, strides) in enumerate(zip(operands, firsts, axes.strides, strict=True)):
@@ -171,7 +173,7 @@ def _dispatch(
     return variant, b"".join(words), -(-units // 256)
 
 
-def float32(value: float) -> float:
+def _float32(value: float) -> float:
     """`value` as struct packs it without an error: infinite where float32 ends."""
     with np.errstate(over="ignore"):
         return float(np.float32(value))

@@ -4,8 +4,9 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .array import GpuArray
-from .elementwise import float32
 from .layout import assign, copy
 from .strided import (
     UNITS,
@@ -22,7 +23,7 @@ from .strided import (
 __all__ = ["update"]
 
 _header = struct.Struct("<4I")
-_constants = struct.Struct("<12f")
+_CONSTANTS = 12
 _MOST_PLANS = 4096
 
 # Variant, words before and after the constants, workgroups.
@@ -45,7 +46,8 @@ def update(op: str, arrays: Sequence[GpuArray], grad: GpuArray, params: Sequence
             assign(to, new)
         return
     runtime = grad.runtime
-    constants = _constants.pack(*map(float32, params), *(0.0,) * (12 - len(params)))
+    with np.errstate(over="ignore"):
+        constants = np.array([*params, *(0.0,) * (_CONSTANTS - len(params))], np.float32).tobytes()
     operands = (grad, *arrays)
     key = (op, *[(x.shape, x.strides, x.offset, x.dtype) for x in operands])
     limit = runtime.max_binding
