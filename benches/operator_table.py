@@ -54,6 +54,7 @@ TITLES = {
     "unpooling": "The inverse of max pooling",
     "normalization": "Normalization",
     "response_norm": "Normalization by squares alone",
+    "attention": "Attention",
     "linear": "Products of matrices",
     "interpolation": "Resizing",
     "shuffle": "Shuffles",

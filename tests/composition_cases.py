@@ -19,6 +19,16 @@ def _normalize(input, p=2, dim=1):
     return input / np.maximum(_norm(input, p, dim, True), 1e-12)
 
 
+def _attention(query, key, value, attn_mask=None, is_causal=False, scale=None):
+    scores = query @ np.swapaxes(key, -2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = np.tri(*scores.shape[-2:], dtype=bool)
+    if attn_mask is not None:
+        masked = np.where(attn_mask, scores, -np.inf) if attn_mask.dtype == bool else scores + attn_mask
+        scores = masked
+    return scipy.special.softmax(scores, -1) @ value
+
+
 def _layout():
     x = (2, 3, 4)
     yield one("roll", x, lambda input, shifts: np.roll(input, shifts), args={"shifts": 5}, linear=True)
@@ -49,6 +59,18 @@ def _layout():
         args={"size": (2, 3, 4)},
         linear=True,
     )
+    for name in ("hstack", "vstack"):
+        for shapes in (((2, 3), (2, 3)), ((3,), (3,))):
+            parts = {f"x{i}": Array(shape) for i, shape in enumerate(shapes)}
+            yield Case(name, parts, getattr(np, name), listed=True)
+    classes = {"tensor": Array((2, 3), "index 4")}
+    yield Case(
+        "one_hot",
+        classes,
+        lambda tensor, num_classes: np.eye(num_classes)[tensor],
+        {"num_classes": 5},
+        gradient=False,
+    )
     arrays = {"input": Array((3,)), "vec2": Array((4,))}
     yield Case("outer", arrays, lambda input, vec2: np.outer(input, vec2))
     for mask in ((2, 3, 4), (3, 1)):
@@ -66,6 +88,10 @@ def _elementwise():
     for name, f in (("addcmul", np.multiply), ("addcdiv", np.divide)):
         oracle = lambda input, tensor1, tensor2, value, f=f: input + value * f(tensor1, tensor2)  # noqa: E731
         yield Case(name, arrays, oracle, {"value": 0.5})
+    yield one("exp2", (3, 4), lambda input: np.exp2(input), dtypes=ALL_FLOATS)
+    yield one("tan", (3, 4), lambda input: np.tan(input), "unit")
+    yield one("clamp_min", (3, 4), lambda input, min: np.maximum(input, min), "away", args={"min": 0.75})
+    yield one("clamp_max", (3, 4), lambda input, max: np.minimum(input, max), "away", args={"max": 0.75})
     yield one("nan_to_num", (3, 4), lambda input: np.nan_to_num(input))
     arrays = {"input": Array((3, 4), "whole"), "other": Array((4,), "whole")}
     yield Case("isclose", arrays, lambda input, other: np.isclose(input, other), gradient=False)
@@ -91,12 +117,29 @@ def _reductions():
     for shape, dim in (((7,), 0), ((3, 5, 4), 1), ((2, 1), -1), ((33, 2), 0)):
         settings = {"args": {"dim": dim}, "dtypes": (*FLOATS, "int64"), "linear": True, "terms": 32}
         yield one("cumsum", shape, lambda input, dim: np.cumsum(input, dim), **settings)
+    for n, dim in ((1, -1), (2, 0), (0, 1)):
+        settings = {"args": {"n": n, "dim": dim}, "dtypes": (*FLOATS, "int64"), "linear": True}
+        if n:
+            yield one("diff", (4, 3), lambda input, n, dim: np.diff(input, n, dim), **settings)
+    arrays = {"x1": Array((3, 4)), "x2": Array((3, 4))}
+    yield Case("pairwise_distance", arrays, lambda x1, x2: _norm(x1 - x2 + 1e-6, 2, -1), terms=16)
     yield one("count_nonzero", (3, 4), lambda input: np.sum(input != 0), gradient=False)
 
 
 def _products():
     arrays = {"input": Array((5,)), "tensor": Array((5,))}
     yield Case("dot", arrays, lambda input, tensor: input @ tensor, terms=20)
+    arrays = {"input": Array((3, 5)), "vec": Array((5,))}
+    yield Case("mv", arrays, lambda input, vec: input @ vec, terms=20)
+    arrays = {"input": Array((3, 1)), "batch1": Array((2, 3, 4)), "batch2": Array((2, 4, 5))}
+    oracle = lambda input, batch1, batch2, beta, alpha: beta * input + alpha * batch1 @ batch2  # noqa: E731
+    yield Case("baddbmm", arrays, oracle, {"beta": 0.5, "alpha": 2.0}, terms=20)
+    x = {"query": Array((2, 3, 5, 4)), "key": Array((2, 3, 6, 4)), "value": Array((2, 3, 6, 7))}
+    for args in ({}, {"is_causal": True}, {"scale": 0.7}):
+        yield Case("scaled_dot_product_attention", x, _attention, args, terms=64)
+    for mask in (Array((5, 6)), Array((2, 1, 1, 6), "bool")):
+        masked = {**x, "attn_mask": mask}
+        yield Case("scaled_dot_product_attention", masked, _attention, terms=64)
     arrays = {"input": Array((5,)), "mat1": Array((3, 4)), "mat2": Array((4, 5))}
     oracle = lambda input, mat1, mat2, beta=1, alpha=1: beta * input + alpha * mat1 @ mat2  # noqa: E731
     yield Case("addmm", arrays, oracle, terms=20)

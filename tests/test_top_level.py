@@ -1,9 +1,13 @@
 """What `rsconv` has beside operators for model code that imports it as `torch`."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rsconv
 import rsconv as torch
+import rsconv.nn.functional as F
 from rsconv import ArgumentError, DeviceError, DtypeError, ShapeError, functions, methods
 
 
@@ -59,6 +63,8 @@ def test_in_place_methods_write_what_the_functions_give(device):
             other = torch.tensor([2.0, 1.0, 0.5])
             args = {
                 "clamp": (0.3, 0.7),
+                "clamp_min": (0.3,),
+                "clamp_max": (0.7,),
                 "masked_fill": (other > 1, 9.0),
                 "lerp": (other, 0.5),
                 "addcmul": (other, other),
@@ -100,6 +106,12 @@ def test_random_numbers():
         kept.bernoulli_(1.5)
 
 
+def test_classes_are_counted(device):
+    with torch.device(device):
+        assert F.one_hot(torch.tensor([0, 2], dtype=torch.int32)).tolist() == [[1, 0, 0], [0, 0, 1]]
+        assert F.one_hot(np.array([[1]]), 2).tolist() == [[[0, 1]]]
+
+
 def test_questions():
     x = torch.zeros(2, 3)
     assert torch.is_tensor(x) and not torch.is_tensor(x.numpy())
@@ -117,6 +129,9 @@ def test_questions():
     assert torch.finfo(torch.float32).max > 1e38 and torch.iinfo(torch.int8).max == 127
     with pytest.raises(AssertionError, match="two"):
         torch._assert(x.ndim == 3, "two")
+
+
+attention = F.scaled_dot_product_attention
 
 
 EQUATIONS = [
@@ -198,7 +213,12 @@ def test_grids_and_broadcasts():
         (lambda x: x.norm("nuc"), ArgumentError, "p='nuc'"),
         (lambda x: x.movedim((0, 1), 0), ArgumentError, r"\(0, 1\) and 0"),
         (lambda x: x.unflatten(1, (2, 2)), ShapeError, r"sizes \(2, 2\) of dimension 1 of shape \(2, 3\)"),
+        (lambda x: x.diff(-1), ArgumentError, "n=-1"),
+        (lambda x: torch.mv(x, x), ShapeError, r"mv .* sizes \[2, 3\] and \[2, 3\]"),
+        (lambda x: F.one_hot(x), DtypeError, "one_hot needs indices of whole numbers, but got dtype float32"),
+        (lambda x: attention(x, x, x, x, is_causal=True), ArgumentError, "attn_mask or is_causal=True"),
         (lambda x: x.cuda(), DeviceError, r'no CUDA; Tensors and Modules go to any GPU by to\("gpu"\)'),
+        (lambda x: rsconv.nn.ReLU().cuda(), DeviceError, r'no CUDA; .* to\("gpu"\)'),
         (lambda x: x.to("gpu").sort(), DeviceError, r"sort runs on the CPU only, .* use input\.cpu\(\)"),
     ],
 )
@@ -255,3 +275,21 @@ def test_a_missing_name_leads_to_the_page(module):
     with pytest.raises(AttributeError, match=r"has no attribute 'spectral_magic'.*docs/porting\.md"):
         _ = found.spectral_magic
     assert (rsconv.errors.__name__, found.__name__.split(".")[0]) == ("rsconv.errors", "rsconv")
+
+
+def test_the_page_lists_names_that_are_missing():
+    """Each is missing, and what its row names instead is there."""
+    page = (Path(__file__).parent.parent / "docs" / "porting.md").read_text()
+    rows = [row.split("|")[1:3] for row in page.split("## Missing on purpose")[1].splitlines() if "`" in row]
+    known = {"torch": torch, "nn": rsconv.nn, "F": F}
+    missing = [name for row in rows for name in re.findall(r"`([\w.]+)`", row[0])]
+    assert len(missing) > 30
+    for name in missing:
+        owner, *path = name.split(".")
+        if path[0] == "Tensor":
+            assert not hasattr(torch.Tensor, path[1]), name
+        else:
+            assert not hasattr(known[owner], path[0]), name
+    for _, instead in rows:
+        for owner, name in re.findall(r"\b(torch|nn|F)\.(\w+)", instead):
+            assert hasattr(known[owner], name), name

@@ -5,6 +5,7 @@ PyTorch's methods.
 """
 
 import importlib
+import math
 from typing import TYPE_CHECKING, Any
 
 from . import autograd, errors, functions, methods, nn, random
@@ -121,6 +122,10 @@ if TYPE_CHECKING:
     from .io import load, save
 
 __all__ = [
+    "e",
+    "inf",
+    "nan",
+    "pi",
     "ArgumentError",
     "DeviceError",
     "DtypeError",
@@ -239,6 +244,7 @@ __all__ = [
 
 methods.attach()
 asarray, swapaxes, swapdims, moveaxis = as_tensor, transpose, transpose, movedim
+e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 # Layouts are the library's own choice; code that asks for one goes on.
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"

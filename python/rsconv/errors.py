@@ -38,6 +38,13 @@ class GradientError(RuntimeError):
     """Gradients that cannot be computed: no graph, one used before, a Tensor that was written to since."""
 
 
+def no_cuda() -> DeviceError:
+    """What `cuda()` of a Tensor or Module raises."""
+    return DeviceError(
+        'rsconv has no CUDA; Tensors and Modules go to any GPU by to("gpu"), and rsconv.devices() lists them'
+    )
+
+
 class WeightsError(ValueError, RuntimeError):
     """A weights file, or a state dict, that cannot be read or does not fit."""
 

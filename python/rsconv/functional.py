@@ -57,7 +57,8 @@ from ._functional.activation import (
     threshold,
 )
 from ._functional.alpha_dropout import alpha_dropout, feature_alpha_dropout, rrelu
-from ._functional.compositions import cosine_similarity, normalize
+from ._functional.attention import scaled_dot_product_attention
+from ._functional.compositions import cosine_similarity, normalize, pairwise_distance
 from ._functional.conv import (
     conv1d,
     conv2d,
@@ -70,6 +71,7 @@ from ._functional.conv import (
 from ._functional.dropout import dropout, dropout1d, dropout2d, dropout3d
 from ._functional.embedding import embedding
 from ._functional.fold import fold, unfold
+from ._functional.indexing import one_hot
 from ._functional.interpolation import interpolate, upsample
 from ._functional.linear import linear
 from ._functional.losses import (
@@ -169,7 +171,9 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
+    "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
@@ -177,6 +181,7 @@ __all__ = [
     "relu6",
     "rms_norm",
     "rrelu",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -9,7 +9,7 @@ from typing import Any
 from . import creation, functions, shaping
 from ._functional import repeating
 from .device import CPU
-from .errors import DeviceError
+from .errors import no_cuda
 from .tensor import Tensor
 
 __all__ = ["attach"]
@@ -30,6 +30,13 @@ _FUNCTIONS = [
     "chunk",
     "clamp",
     "clip",
+    "baddbmm",
+    "clamp_max",
+    "clamp_min",
+    "diff",
+    "exp2",
+    "mv",
+    "tan",
     "count_nonzero",
     "cumsum",
     "divide",
@@ -89,6 +96,8 @@ _IN_PLACE = [
     "addcmul",
     "ceil",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "exp",
     "floor",
     "lerp",
@@ -137,9 +146,7 @@ def _type(input: Tensor, dtype: Any = None) -> Any:
 
 def _cuda(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Raise DeviceError: there is no CUDA here."""
-    raise DeviceError(
-        'rsconv has no CUDA; Tensors and Modules go to any GPU by to("gpu"), and rsconv.devices() lists them'
-    )
+    raise no_cuda()
 
 
 def _new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> Tensor:

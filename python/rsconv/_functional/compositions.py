@@ -14,6 +14,7 @@ from .elementwise import (
     add,
     astype,
     clamp,
+    cos,
     div,
     eq,
     exp,
@@ -27,6 +28,7 @@ from .elementwise import (
     mul,
     ne,
     pow,
+    sin,
     sqrt,
     square,
     sub,
@@ -39,10 +41,14 @@ __all__ = [
     "addcdiv",
     "addcmul",
     "allclose",
+    "clamp_max",
+    "clamp_min",
     "cosine_similarity",
     "count_nonzero",
     "cumsum",
+    "diff",
     "equal",
+    "exp2",
     "isclose",
     "lerp",
     "log2",
@@ -51,6 +57,8 @@ __all__ = [
     "nan_to_num",
     "norm",
     "normalize",
+    "pairwise_distance",
+    "tan",
 ]
 
 
@@ -62,6 +70,26 @@ def log2(input: ArrayLike) -> Result:
 def log10(input: ArrayLike) -> Result:
     """The logarithm to the base 10; NaN for negative numbers. Behaviour of PyTorch's log10."""
     return mul(log(input), 1 / math.log(10))
+
+
+def exp2(input: ArrayLike) -> Result:
+    """2 to the power of the element. Behaviour of PyTorch's exp2."""
+    return exp(mul(input, math.log(2)))
+
+
+def tan(input: ArrayLike) -> Result:
+    """The tangent of an angle in radians. Behaviour of PyTorch's tan."""
+    return div(sin(input), cos(input))
+
+
+def clamp_min(input: ArrayLike, min: ArrayLike) -> Result:
+    """`clamp` with only a lower bound. Behaviour of PyTorch's clamp_min."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: ArrayLike, max: ArrayLike) -> Result:
+    """`clamp` with only an upper bound. Behaviour of PyTorch's clamp_max."""
+    return clamp(input, max=max)
 
 
 def lerp(input: ArrayLike, end: ArrayLike, weight: ArrayLike) -> Result:
@@ -199,6 +227,13 @@ def normalize(input: ArrayLike, p: float = 2.0, dim: Any = 1, eps: float = 1e-12
     return div(input, clamp(norm(input, p, dim, True), min=eps))
 
 
+def pairwise_distance(
+    x1: ArrayLike, x2: ArrayLike, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Result:
+    """The p-norm of `x1 - x2 + eps` over the last axis. Behaviour of PyTorch's pairwise_distance."""
+    return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
 def cosine_similarity(x1: ArrayLike, x2: ArrayLike, dim: int = 1, eps: float = 1e-8) -> Result:
     """The product of `x1` and `x2`, added up over `dim`, divided by their norms (at least `eps` each).
 
@@ -229,3 +264,21 @@ def cumsum(input: ArrayLike, dim: int, *, dtype: Any = None) -> Result:
         later = add(narrow(y, axis, reach, size - reach), narrow(y, axis, 0, size - reach))
         y, reach = cat([narrow(y, axis, 0, reach), later], axis), 2 * reach
     return y
+
+
+def diff(input: ArrayLike, n: int = 1, dim: int = -1) -> Result:
+    """Each element minus the one before along `dim`, `n` times. Behaviour of PyTorch's diff, of numbers.
+
+    >>> diff([1, 4, 9])
+    array([3, 5])
+
+    Raises ArgumentError for a negative `n`.
+    """
+    if n < 0:
+        raise ArgumentError(f"diff needs n >= 0, but got n={n}")
+    for _ in range(n):
+        _, (x,), _ = described(input=input)
+        axis = arithmetic.normalize_dim(dim, x.ndim)
+        size = max(x.shape[axis] - 1, 0)
+        input = sub(narrow(input, axis, x.shape[axis] - size, size), narrow(input, axis, 0, size))
+    return input

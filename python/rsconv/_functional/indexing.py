@@ -26,6 +26,7 @@ __all__ = [
     "index_select",
     "index_sum",
     "indexed",
+    "one_hot",
     "scatter_add",
     "scatter_sum",
     "without",
@@ -120,6 +121,27 @@ def index_select(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     places = call.backend.expand(column, wide)
     y = call.backend.gather(x, axis, places)
     return node(call, "gather", {"input": input}, y, {"index": places}, axis=axis, shape=shape)
+
+
+def one_hot(tensor: ArrayLike, num_classes: int = -1) -> Result:
+    """For each whole number a row of `num_classes` (-1: as many as occur) that is 1 there, else 0.
+
+    int64, on a GPU int32. A number out of range gives zeros, where PyTorch raises. Behaviour of PyTorch's
+    one_hot.
+
+    >>> one_hot([0, 2])
+    array([[1, 0, 0],
+           [0, 0, 1]])
+
+    Raises DtypeError for what is no whole number.
+    """
+    call, at = index_beside("one_hot", tensor)
+    backend, dtype = call.backend, call.backend.index_dtype
+    if num_classes == -1:
+        num_classes = int(backend.download(at).max(initial=-1)) + 1
+    classes = backend.upload(np.arange(num_classes, dtype=dtype))
+    equal = backend.elementwise("eq", (backend.reshape(at, (*at.shape, 1)), classes))
+    return call.result(backend.copy(equal, dtype))
 
 
 def scatter_add(input: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike) -> Result:

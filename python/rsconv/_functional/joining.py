@@ -10,12 +10,25 @@ import numpy as np
 from .. import arithmetic
 from ..dtypes import promote
 from ..errors import ArgumentError, ShapeError
-from ..shaping import squeeze
+from ..shaping import squeeze, unsqueeze
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
 from .recording import node
 
-__all__ = ["cat", "chunk", "concat", "concatenate", "flip", "narrow", "span", "split", "stack", "unbind"]
+__all__ = [
+    "cat",
+    "chunk",
+    "concat",
+    "concatenate",
+    "flip",
+    "hstack",
+    "narrow",
+    "span",
+    "split",
+    "stack",
+    "unbind",
+    "vstack",
+]
 
 
 def span(shape: tuple[int, ...], axis: int, start: int, stop: int) -> tuple[slice, ...]:
@@ -198,3 +211,13 @@ def flip(input: ArrayLike, dims: Any) -> Result:
         slice(size - 1, None, -1) if axis in axes else slice(0, size, 1) for axis, size in enumerate(x.shape)
     )
     return node(call, "flip", {"input": input}, call.backend.copy(call.backend.slice(x, index)), axes=axes)
+
+
+def hstack(tensors: Sequence[ArrayLike]) -> Result:
+    """`cat` along the second axis, of 1-D arrays along their only one. Behaviour of PyTorch's hstack."""
+    return cat(tensors, 0 if all(len(np.shape(x)) < 2 for x in tensors) else 1)
+
+
+def vstack(tensors: Sequence[ArrayLike]) -> Result:
+    """`cat` along the first axis, 1-D arrays as rows. Behaviour of PyTorch's vstack."""
+    return cat([unsqueeze(x, 0) if len(np.shape(x)) < 2 else x for x in tensors], 0)

@@ -6,7 +6,7 @@ from .arrays import ArrayLike, Result, operands
 from .elementwise import add, mul
 from .recording import node
 
-__all__ = ["addmm", "bmm", "dot", "linear", "matmul", "mm"]
+__all__ = ["addmm", "baddbmm", "bmm", "dot", "linear", "matmul", "mm", "mv"]
 
 
 def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike = None) -> Result:
@@ -76,6 +76,25 @@ def addmm(input: ArrayLike, mat1: ArrayLike, mat2: ArrayLike, *, beta: float = 1
     """
     product = mm(mat1, mat2)
     return add(input if beta == 1 else mul(input, beta), product, alpha=alpha)
+
+
+def baddbmm(
+    input: ArrayLike, batch1: ArrayLike, batch2: ArrayLike, *, beta: float = 1, alpha: float = 1
+) -> Result:
+    """As `addmm`, of batches of matrices. Behaviour of PyTorch's baddbmm."""
+    product = bmm(batch1, batch2)
+    return add(input if beta == 1 else mul(input, beta), product, alpha=alpha)
+
+
+def mv(input: ArrayLike, vec: ArrayLike) -> Result:
+    """The product of a matrix and a 1-D array. Raises as `matmul`. Behaviour of PyTorch's mv."""
+    call = operands(input=input, vec=vec)
+    a, b = call.arrays
+    if a.ndim != 2 or b.ndim != 1:
+        raise ShapeError(
+            f"mv expects a matrix and a 1-D array, but got sizes {list(a.shape)} and {list(b.shape)}"
+        )
+    return node(call, "matmul", {"input": input, "other": vec}, arithmetic.matmul(a, b))
 
 
 def mm(input: ArrayLike, mat2: ArrayLike) -> Result:

@@ -7,7 +7,7 @@ from .._autograd.modes import no_grad
 from ..backends import Backend, backend_of, select
 from ..device import placement
 from ..dtypes import Dtype, float16, float32, float64
-from ..errors import ArgumentError, DtypeError
+from ..errors import ArgumentError, DtypeError, no_cuda
 from ..names import missing_attribute
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -371,6 +371,10 @@ class Module:
     def cpu(self) -> Self:
         """Move to the CPU."""
         return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> Self:
+        """Raise DeviceError, which says how to use a GPU: there is no CUDA here."""
+        raise no_cuda()
 
     def half(self) -> Self:
         """Floating-point members to float16."""
