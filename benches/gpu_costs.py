@@ -4,8 +4,8 @@
 
 A call's first run compiles pipelines and creates buffers and bind groups; the table shows how many. A later
 run must create none, or the program ends with code 1. Host time is the processor time of the calling thread,
-which is the same whatever the device does, with nothing read back; only the networks take ndarrays and give
-ndarrays, so that they upload and download.
+with Tensors in, Tensors out, nothing read back and no gradient wanted; only the networks of ndarrays upload,
+wait and read back, which is no cost of a dispatch and has no goal.
 """
 
 import argparse
@@ -58,8 +58,10 @@ def calls(device):
         "conv2d 1x1": lambda: F.conv2d(maps, point),
         "max_pool2d": lambda: F.max_pool2d(maps, 2),
         "batch_norm": lambda: F.batch_norm(maps, mean, variance, mean, mean),
-        "network of 1 layer": lambda: one(image),
-        "network of 20 layers": lambda: twenty(image),
+        "network of 1 layer": lambda: one(maps),
+        "network of 20 layers": lambda: twenty(maps),
+        "ndarrays, 1 layer": lambda: one(image),
+        "ndarrays, 20 layers": lambda: twenty(image),
     }
 
 
@@ -122,7 +124,8 @@ def main():
     print("{:<22}{:>11}{:>15}{:>15}{:>11}{:>9}{:>10}{:>12}".format(*head))
     found = {}
     for name, call in calls(device).items():
-        found[name] = row = measure(call, device, options.rounds)
+        with rsconv.no_grad():
+            found[name] = row = measure(call, device, options.rounds)
         first, later = ("/".join(map(str, row[when])) for when in ("created_first", "created_later"))
         print(
             f"{name:<22}{row['dispatches']:>11g}{first:>15}{later:>15}{row['bytes_up']:>11,}"
@@ -130,7 +133,11 @@ def main():
         )
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
-    slow = [name for name, row in found.items() if row["microseconds_a_dispatch"] > GOAL_MICROSECONDS]
+    slow = [
+        name
+        for name, row in found.items()
+        if row["microseconds_a_dispatch"] > GOAL_MICROSECONDS and not name.startswith("ndarrays")
+    ]
     print(f"\nAbove the goal of {GOAL_MICROSECONDS} us a dispatch: {', '.join(slow) or 'none'}.")
     growing = [name for name, row in found.items() if any(row["created_later"])]
     if growing:

@@ -7,7 +7,8 @@ and `_functional` functions. Names of operations are those of the backends' elem
 import functools
 import math
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -41,6 +42,7 @@ __all__ = [
 Array = Any
 Scalar = bool | int | float | complex
 Operand = Any
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _ORDERS = {"lt", "le", "gt", "ge"}
 _COMPARISONS = {"eq", "ne", *_ORDERS}
@@ -69,6 +71,21 @@ _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 _PYTHON_DATA = (bool, int, float, complex, list, tuple)
 # PyTorch computes without floating-point warnings: inf and nan tell what happened.
 _silent = functools.partial(np.errstate, all="ignore")
+
+
+def _planned(function: _Function) -> _Function:
+    """`function` of arrays by plan, where they are of a device that keeps plans."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for arg in args:
+            if isinstance(arg, np.ndarray):
+                break
+            if hasattr(arg, "runtime"):
+                return backend_of(arg).by_plan(function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def _is_array(operand: Operand) -> bool:
@@ -120,6 +137,7 @@ def _any(operand: Operand, op: str) -> bool:
     return bool(backend.download(backend.reduce("any", found, tuple(range(operand.ndim)))).item())
 
 
+@_planned
 def binary(op: str, a: Operand, b: Operand) -> Array:
     """`op(a, b)` with broadcasting in PyTorch's dtype; one of them is an array.
 
@@ -180,6 +198,7 @@ def update(op: str, target: Array, other: Operand) -> None:
     backend_of(target).assign(target, binary(op, target, other))
 
 
+@_planned
 def unary(op: str, x: Array, params: tuple[float, ...] = ()) -> Array:
     """`op(x)`, element by element; whole numbers become float32 unless the function keeps them whole.
 
@@ -193,6 +212,7 @@ def unary(op: str, x: Array, params: tuple[float, ...] = ()) -> Array:
     return backend_of(x).elementwise(op, (x,), params)
 
 
+@_planned
 def matmul(a: Array, b: Array) -> Array:
     """The matrix product with NumPy's (and PyTorch's) broadcasting; float16 accumulates in float32.
 
@@ -276,12 +296,14 @@ def reduction_axes(dim: Any, ndim: int) -> tuple[int, ...]:
     return normalize_dims(dim, ndim) or tuple(range(ndim))
 
 
+@_planned
 def total(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
     """The sum over `dim`; whole numbers and bools add up as the device's index dtype (int64 on the CPU),
     float16 accumulates in float32."""
     return _summed("sum", x, dim, keepdim, dtype)
 
 
+@_planned
 def product(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
     """The product over `dim`, in dtypes as `total`."""
     return _summed("prod", x, dim, keepdim, dtype)
@@ -294,6 +316,7 @@ def _summed(op: str, x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> 
     return reduced(backend.reduce(op, cast(x, wanted), axes), axes, keepdim)
 
 
+@_planned
 def mean(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
     """The mean over `dim`, nan where there is nothing.
 
@@ -306,6 +329,7 @@ def mean(x: Array, dim: Any, keepdim: bool, dtype: Dtype | None) -> Array:
     return reduced(backend_of(x).reduce("mean", cast(x, wanted), axes), axes, keepdim)
 
 
+@_planned
 def variance(x: Array, dim: Any, keepdim: bool, correction: float, root: bool = False) -> Array:
     """The variance over `dim`: squared deviations divided by `count - correction`, or its square root.
 
@@ -335,6 +359,7 @@ def _check_choice(name: str, x: Array, axes: tuple[int, ...]) -> None:
         )
 
 
+@_planned
 def extremum(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     """The largest (`name="max"`) or smallest value over `dim`; a nan wins, as in PyTorch and NumPy.
 
@@ -345,6 +370,7 @@ def extremum(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     return reduced(backend_of(x).reduce(name, x, axes), axes, keepdim)
 
 
+@_planned
 def position(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     """Where the first largest or smallest value (or nan) stands along `dim`, or in all if that is None.
 
@@ -359,6 +385,7 @@ def position(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     return reduced(backend.arg_reduce(name, x, axes[0]), axes, keepdim)
 
 
+@_planned
 def truth(name: str, x: Array, dim: Any, keepdim: bool) -> Array:
     """Whether 'any' or 'all' elements over `dim` are not zero."""
     axes = normalize_dims(dim, x.ndim)

@@ -105,7 +105,10 @@ def empty(
     memory_format: Any = None,
 ) -> Tensor:
     """An uninitialised Tensor. `memory_format` is accepted and means nothing here."""
-    return _made(np.empty(_shape(size), check_dtype(dtype or float32)), device, requires_grad)
+    backend = select() if device is None else Device(device)._backend
+    result = Tensor._new(backend.empty(_shape(size), check_dtype(dtype or float32)))
+    result.requires_grad = requires_grad
+    return result
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:

@@ -6,6 +6,7 @@ passed to a module is never written: the first write moves its tensors to a copy
 """
 
 import weakref
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 __all__ = ["Array", "Storage"]
+
+# Of one storage, with what was packed of them.
+_VIEWS_KEPT = 8
 
 Array = Any
 """An ndarray, or an array of a GPU."""
@@ -34,7 +38,7 @@ class Storage:
         self.version = 0
         self.exposed = exposed
         self.protected = False
-        self._packed: dict[Any, Any] = {}
+        self._packed: dict[Hashable, dict[Any, Any]] = {}
         self._lent: tuple[Array, list[weakref.ref[Tensor]]] | None = None
         self._views: list[weakref.ref[Tensor]] | None = None
 
@@ -53,14 +57,21 @@ class Storage:
         """The differentiable views that live, in the order they were made."""
         return [view for reference in self._views or () if (view := reference()) is not None]
 
-    @property
-    def packed(self) -> dict[Any, Any]:
-        """What was packed from the present contents; `Tensor._packed` gives one view its part.
+    def packed_of(self, view: Hashable) -> dict[Any, Any]:
+        """What was packed from the present contents of one view; it is kept for a few views.
 
         Fetch it before reading the memory: a write meanwhile replaces the dict, so what was packed from old
         contents lands in one that nobody reads. Memory that is not protected gets a new dict every time.
         """
-        return self._packed if self.protected else {}
+        if not self.protected:
+            return {}
+        views = self._packed
+        found = views.get(view)
+        if found is None:
+            for old in list(views)[: 1 - _VIEWS_KEPT]:
+                views.pop(old, None)
+            found = views.setdefault(view, {})
+        return found
 
     def written(self) -> None:
         """Note a write, when it is over: what was packed meanwhile is stale too."""

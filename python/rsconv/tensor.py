@@ -136,10 +136,8 @@ class Tensor(Differentiable):
 
     @property
     def _packed(self) -> dict[Any, Any]:
-        """What was packed from the present contents of just this view: see `Storage.packed`."""
-        view = backend_of(self._array).identity(self._array)
-        packed: dict[Any, Any] = self._storage.packed.setdefault(view, {})
-        return packed
+        """What was packed from the present contents of just this view: see `Storage.packed_of`."""
+        return self._storage.packed_of(backend_of(self._array).identity(self._array))
 
     # What it is.
 

@@ -93,7 +93,7 @@ def test_results_and_gradients_are_those_of_the_cpu(op, backend):
 
 
 # What binds a whole sample or matrix, and what is made of it.
-BOUND = re.compile(r"(conv|(adaptive_)?(max|avg)_pool).*|interpolate|pad|unfold|fold|linear|matmul|bmm")
+BOUND = re.compile(r"(conv|(adaptive_)?(max|avg|lp)_pool).*|interpolate|pad|unfold|fold|linear|matmul|bmm")
 
 
 @pytest.fixture(scope="module")

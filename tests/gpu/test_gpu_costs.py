@@ -22,8 +22,10 @@ def test_the_command_counts_calls_and_networks(backend, tmp_path):
     for name, row in rows.items():
         assert row["created_later"] == [0, 0, 0], name
         assert row["dispatches"] >= 1 and row["microseconds"] > 0
-    one, twenty = rows["network of 1 layer"], rows["network of 20 layers"]
-    # A convolution and a ReLU for each layer, one more conversion of layout at each end.
+    # A convolution and a ReLU for each layer, and the layout of the input.
+    assert rows["network of 1 layer"]["dispatches"] == 3 and rows["network of 20 layers"]["dispatches"] == 41
+    one, twenty = rows["ndarrays, 1 layer"], rows["ndarrays, 20 layers"]
+    # And that of the output.
     assert one["dispatches"] == 4 and twenty["dispatches"] == 42
     assert (
         one["bytes_up"] == one["bytes_down"] == twenty["bytes_up"] == twenty["bytes_down"] == 4 * 16 * 32 * 32

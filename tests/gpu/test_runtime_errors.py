@@ -147,7 +147,7 @@ x = rsconv.tensor(np.ones(5, np.float32)).to("gpu")
 y = x + x
 held, done = threading.Event(), threading.Event()
 def hold():
-    with gpu.opened()[0].runtime._lock:
+    with gpu.opened()[0].runtime.lock:
         held.set()
         done.wait()
 # A lock that another thread holds is never released in the child.

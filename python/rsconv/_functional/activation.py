@@ -15,6 +15,7 @@ from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
 from .elementwise import astype, clamp, unary
 from .joining import span
+from .plans import planned
 from .recording import node
 
 __all__ = [
@@ -300,6 +301,7 @@ def softmin(input: ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtyp
     return softmax(unary("neg", input), dim, _stacklevel, dtype)
 
 
+@planned
 def _softmax(name: str, input: ArrayLike, dim: int | None, dtype: Any, log: bool) -> Result:
     input = input if dtype is None else astype(input, dtype)
     call = operands(input=input)

@@ -1,5 +1,6 @@
 """What every function does with its array arguments: the device of the call, and what its result comes in."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ class Operands:
 
     __slots__ = ("arrays", "backend", "tensor")
 
-    def __init__(self, backend: Backend, arrays: tuple[Any, ...], tensor: bool) -> None:
+    def __init__(self, backend: Backend, arrays: Sequence[Any], tensor: bool) -> None:
         """`tensor` says whether any argument was a Tensor."""
         self.backend, self.arrays, self.tensor = backend, arrays, tensor
 
@@ -48,10 +49,9 @@ def operands(**named: ArrayLike) -> Operands:
     Raises DeviceError, naming both, for Tensors of two devices.
     """
     backend, arrays, tensor = described(**named)
-    uploaded = tuple(
-        backend.upload(native(array)) if isinstance(array, np.ndarray) else array for array in arrays
-    )
-    return Operands(backend, uploaded, tensor)
+    if np.ndarray in map(type, arrays):
+        arrays = [backend.upload(native(x)) if isinstance(x, np.ndarray) else x for x in arrays]
+    return Operands(backend, arrays, tensor)
 
 
 def native(array: Array) -> Array:
@@ -59,29 +59,34 @@ def native(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def described(**named: ArrayLike) -> tuple[Backend, tuple[Any, ...], bool]:
+def described(**named: ArrayLike) -> tuple[Backend, Sequence[Any], bool]:
     """As `operands`, but host arrays stay where they are: for what only asks for shapes and dtypes.
 
     The backend, the arrays, and whether there is a Tensor among them.
     """
     backend, owner, dtype = None, "", None
+    arrays: list[Any] = []
+    host = []
     for name, value in named.items():
         if isinstance(value, Tensor):
-            own = backend_of(value._array)
-            if backend is None:
+            value = value._array
+            own = backend_of(value)
+            if own is not backend:
+                if backend is not None:
+                    raise DeviceError(
+                        f"{owner} is on {backend.name} and {name} on {own.name}, but a call runs on one "
+                        f'device; move one of them, for instance by {name}.to("{backend.name}")'
+                    )
                 backend, owner = own, name
-            elif own is not backend:
-                raise DeviceError(
-                    f"{owner} is on {backend.name} and {name} on {own.name}, but a call runs on one device; "
-                    f'move one of them, for instance by {name}.to("{backend.name}")'
-                )
-            dtype = dtype or value.dtype
-        elif dtype is None and isinstance(value, (np.ndarray, np.generic)):
-            dtype = value.dtype
-    arrays = tuple(
-        value._array if isinstance(value, Tensor) else None if value is None else _as_array(value, dtype)
-        for value in named.values()
-    )
+            if dtype is None:
+                dtype = value.dtype.newbyteorder("=")
+        elif value is not None:
+            host.append(len(arrays))
+            if dtype is None and isinstance(value, (np.ndarray, np.generic)):
+                dtype = value.dtype
+        arrays.append(value)
+    for place in host:
+        arrays[place] = _as_array(arrays[place], dtype)
     return backend or select(), arrays, backend is not None
 
 

@@ -1,6 +1,7 @@
 """The convolution family. See `rsconv.functional` for what its functions have in common."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,13 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, check_out_kind, operands, stored
 from .pad import check_reach
+from .plans import by_plan, has_plans
 from .recording import check_unrecorded, node
 
 ndarray = np.ndarray
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 TRANSPOSED_PADDING_MODES = ("zeros", "circular")
-# Of one weight, packed.
+# Of one weight, packed; and as many calls that need one of them.
 _GEOMETRIES_KEPT = 4
 
 
@@ -231,7 +233,40 @@ def convolve(
     padding_mode: str,
     out: Any,
 ) -> Result:
-    """Run any member of the family but conv_tbc; ndarrays go the shortest way, for small calls are common."""
+    """Run any member of the family but conv_tbc, by plan where there is one."""
+    args = (
+        *(rank, transposed, input, weight, bias),
+        *(stride, padding, output_padding, dilation, groups, padding_mode, out),
+    )
+    if type(input) is ndarray or out is not None:
+        return _convolve(*args)
+    if type(input) is Tensor and has_plans(input, (input, weight, bias)):
+        w = weight
+        if isinstance(weight, Tensor):
+            w = weight._array
+            if padding_mode == "zeros" and weight._storage.protected:
+                w = _known(weight._packed, (input._array.shape, *args[5:-1]))
+        if w is not None:
+            b = bias._array if isinstance(bias, Tensor) else bias
+            return by_plan(_convolve, args, {}, input, (rank, transposed, input._array, w, b, *args[5:]))
+    return _convolve(*args)
+
+
+def _convolve(
+    rank: int,
+    transposed: bool,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: int,
+    padding_mode: str,
+    out: Any,
+) -> Result:
+    """Run any member of the family; ndarrays go the shortest way, for small calls are common."""
     if (
         type(input) is ndarray
         and type(weight) is ndarray
@@ -269,7 +304,8 @@ def convolve(
         packed = w
         if tensor and isinstance(weight, Tensor) and weight._storage.protected:
             # Contents that only the API can change: packed once, until it does.
-            packed = _packed(backend, geometry, weight)
+            call_of = x.shape, stride, padding, output_padding, dilation, groups, padding_mode
+            packed = _packed(backend, geometry, weight, call_of)
         run = partial(backend.conv, geometry, x, packed, b)
     try:
         if isinstance(out, Tensor):
@@ -298,17 +334,35 @@ def convolve(
     return result
 
 
-def _packed(backend: Backend, geometry: Geometry, weight: Tensor) -> Any:
-    """The packed weight, kept for the last few geometries."""
-    # Fetched before the weight is read: see `Storage.packed`.
+def _known(kept: dict[Any, Any], call_of: tuple[Any, ...]) -> Any:
+    """The packed weight of a call with the same arguments before, or None."""
+    try:
+        return kept.get(call_of)
+    except TypeError:
+        # Lists among them.
+        return None
+
+
+def _packed(backend: Backend, geometry: Geometry, weight: Tensor, call_of: tuple[Any, ...]) -> Any:
+    """The packed weight, kept for the last few geometries, and on a GPU for the last calls, too."""
+    # Fetched before the weight is read: see `Storage.packed_of`.
     kept = weight._packed
     found = kept.get(geometry)
     if found is None:
         found = backend.pack(geometry, weight._array)
-        for old in list(kept)[: 1 - _GEOMETRIES_KEPT]:
-            kept.pop(old, None)
-        kept[geometry] = found
+        _keep(kept, geometry, found, _GEOMETRIES_KEPT)
+    if not isinstance(weight._array, ndarray):
+        with suppress(TypeError):
+            _keep(kept, call_of, found, 2 * _GEOMETRIES_KEPT)
     return found
+
+
+def _keep(kept: dict[Any, Any], key: Any, packed: Any, most: int) -> None:
+    """Keep `packed` for `key`, and at most `most` in all: the newest."""
+    kept.pop(key, None)
+    for old in list(kept)[: 1 - most]:
+        kept.pop(old, None)
+    kept[key] = packed
 
 
 def convolution(geometry: Geometry, input: ArrayLike, weight: ArrayLike) -> Result:

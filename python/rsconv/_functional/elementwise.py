@@ -15,6 +15,7 @@ from .. import arithmetic
 from ..dtypes import check_dtype, promote
 from ..errors import ArgumentError, DtypeError
 from .arrays import ArrayLike, Operands, Result, operands
+from .plans import planned
 from .recording import node
 
 __all__ = [
@@ -89,12 +90,14 @@ def split(**named: ArrayLike) -> tuple[Operands, list[Any]]:
     return call, [placed.get(name, value) for name, value in given.items()]
 
 
+@planned
 def unary(op: str, input: ArrayLike, params: tuple[float, ...] = ()) -> Result:
     """An expression of one operand (see `Backend.elementwise`), checked and promoted."""
     call = operands(input=input)
     return node(call, op, {"input": input}, arithmetic.unary(op, call.arrays[0], params), params=params)
 
 
+@planned
 def binary(op: str, input: ArrayLike, other: ArrayLike) -> Result:
     """An expression of two operands, checked and promoted."""
     call, (a, b) = split(input=input, other=other)

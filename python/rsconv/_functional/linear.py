@@ -4,11 +4,13 @@ from .. import arithmetic
 from ..errors import DtypeError, ShapeError
 from .arrays import ArrayLike, Result, operands
 from .elementwise import add, mul
+from .plans import planned
 from .recording import node
 
 __all__ = ["addmm", "baddbmm", "bmm", "dot", "linear", "matmul", "mm", "mv"]
 
 
+@planned
 def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike = None) -> Result:
     """`input @ weight.T + bias` for `input` (*, in_features), `weight` (out_features, in_features).
 

@@ -15,6 +15,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..shaping import sizes_of
 from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
+from .plans import planned
 from .recording import node
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
@@ -22,6 +23,7 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 Shape = tuple[int, ...]
 
 
+@planned
 def batch_norm(
     input: ArrayLike,
     running_mean: ArrayLike,
@@ -70,6 +72,7 @@ def batch_norm(
     return y
 
 
+@planned
 def instance_norm(
     input: ArrayLike,
     running_mean: ArrayLike = None,
@@ -111,6 +114,7 @@ def instance_norm(
     return y
 
 
+@planned
 def group_norm(
     input: ArrayLike, num_groups: int, weight: ArrayLike = None, bias: ArrayLike = None, eps: float = 1e-5
 ) -> Result:
@@ -139,6 +143,7 @@ def group_norm(
     return _normalized(call, inputs, x, w, b, split, axes, shape, eps)[0]
 
 
+@planned
 def layer_norm(
     input: ArrayLike,
     normalized_shape: Sequence[int],

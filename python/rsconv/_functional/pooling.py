@@ -23,6 +23,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Operands, Result, operands
 from .elementwise import div
+from .plans import planned
 from .recording import node
 from .sizes import check_rank, each
 
@@ -198,6 +199,7 @@ def adaptive_avg_pool3d(input: ArrayLike, output_size: Any) -> Result:
     return _adaptive_avg_pool(3, input, output_size)
 
 
+@planned
 def _max_pool(
     rank: int,
     input: ArrayLike,
@@ -246,6 +248,7 @@ def picked(input: ArrayLike, indices: ArrayLike, windows: Windows) -> Result:
     return node(call, "max_pool_picked", {"input": input}, y, indices=indices, windows=windows)
 
 
+@planned
 def _avg_pool(
     rank: int,
     input: ArrayLike,

@@ -64,6 +64,23 @@ class Backend(Protocol):
     def full(self, shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> Array:
         """A new array of one value."""
 
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A new array of arbitrary contents."""
+
+    def by_plan(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        run: Callable[[], Any] | None = None,
+    ) -> Any:
+        """`function` of the arguments, some of them arrays; the device may remember what it did, and do that
+        again for arguments that differ in the contents of arrays only.
+
+        It computes new arrays of them (one, None, or a tuple) by operators alone. `run`, if given, does so in
+        its place.
+        """
+
     # Layout. Views of the same memory where strides allow it.
 
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:

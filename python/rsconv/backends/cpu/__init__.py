@@ -1,5 +1,6 @@
 """The CPU: `_core`'s kernels on ndarrays. Nothing else calls them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,12 @@ from .pooling import max_pool, max_pool_grad
 from .reduction import arg_reduce, moments, reduce, softmax
 from .resample import resample
 from .update import update
-from .views import assign, concatenate, contiguous, copy, expand, full, permute, reshape, slice
+from .views import assign, concatenate, contiguous, copy, empty, expand, full, permute, reshape, slice
 
 __all__ = [
     "arg_reduce",
     "assign",
+    "by_plan",
     "concatenate",
     "contiguous",
     "conv",
@@ -38,6 +40,7 @@ __all__ = [
     "download",
     "dropout",
     "elementwise",
+    "empty",
     "expand",
     "explain",
     "fold",
@@ -77,6 +80,16 @@ index_dtype = np.dtype(np.int64)
 def upload(array: Array) -> Array:
     """The array itself."""
     return array
+
+
+def by_plan(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    run: Callable[[], Any] | None = None,
+) -> Any:
+    """The result of the call; nothing is remembered."""
+    return function(*args, **kwargs) if run is None else run()
 
 
 def download(x: Array) -> Array:

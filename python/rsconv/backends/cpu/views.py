@@ -12,6 +12,11 @@ __all__ = ["assign", "concatenate", "contiguous", "copy", "expand", "full", "per
 Array = NDArray[Any]
 
 
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array of arbitrary contents."""
+    return np.empty(shape, dtype)
+
+
 def full(shape: tuple[int, ...], value: Any, dtype: np.dtype[Any]) -> Array:
     """A new array of one value, cast as `copy` casts."""
     return np.full(shape, _cast(np.asarray(value), dtype))

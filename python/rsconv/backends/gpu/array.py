@@ -1,5 +1,6 @@
 """Arrays on a GPU: strided views of a buffer."""
 
+import itertools
 import math
 from collections.abc import Hashable
 from functools import lru_cache
@@ -40,6 +41,15 @@ def dense_strides(shape: tuple[int, ...], order: tuple[int, ...] | None = None) 
     return tuple(strides)
 
 
+_numbers = itertools.count(1)
+
+
+@lru_cache(1 << 16)
+def _number_of(*layout: Hashable) -> int:
+    # One that was forgotten gets another number, which no other layout has.
+    return next(_numbers)
+
+
 class Binding:
     """A part of a buffer as a shader sees it: `bytes` from byte `offset` on.
 
@@ -64,6 +74,7 @@ class GpuArray:
     __slots__ = (
         "__weakref__",
         "_contiguous",
+        "_layout",
         "buffer",
         "dtype",
         "ndim",
@@ -102,10 +113,42 @@ class GpuArray:
         self.ndim = len(shape)
         self.size = math.prod(shape)
         self._contiguous: bool | None = None
+        self._layout = 0
 
     def view(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> "GpuArray":
         """Another view of the same buffer; `offset` counts from the buffer's start."""
         return GpuArray(self.runtime, self.buffer, self.dtype, shape, strides, offset)
+
+    @property
+    def layout(self) -> int:
+        """A number for all that a kernel's parameters depend on, if the device binds the whole buffer: shape,
+        strides, offset and dtype."""
+        if not self._layout:
+            self._layout = _number_of(self.shape, self.strides, self.offset, self.dtype)
+        return self._layout
+
+    def model(self) -> "GpuArray":
+        """The layout alone, without the buffer, for `over`."""
+        made = self.over(self.buffer)
+        made.is_contiguous()
+        _ = made.layout
+        del made.buffer
+        return made
+
+    def over(self, buffer: "Buffer") -> "GpuArray":
+        """An array of the same layout in another buffer."""
+        made = object.__new__(GpuArray)
+        made.runtime = self.runtime
+        made.buffer = buffer
+        made.dtype = self.dtype
+        made.shape = self.shape
+        made.strides = self.strides
+        made.offset = self.offset
+        made.ndim = self.ndim
+        made.size = self.size
+        made._contiguous = self._contiguous
+        made._layout = self._layout
+        return made
 
     @property
     def itemsize(self) -> int:

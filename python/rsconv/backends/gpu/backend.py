@@ -16,6 +16,7 @@ from . import softmax as _softmax
 from . import unfold as _unfold
 from . import update as _update
 from .array import GpuArray
+from .calls import by_plan, planned
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class GpuBackend:
         """A new array of one value."""
         return layout.full(self.runtime, shape, value, np.dtype(dtype))
 
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> GpuArray:
+        """A new array of arbitrary contents."""
+        return self.runtime.empty(shape, self.runtime.check_dtype(np.dtype(dtype)))
+
+    by_plan = staticmethod(by_plan)
+
     def explain(self, geometry: Geometry, dtype: np.dtype[Any], which: str) -> dict[str, Any]:
         """The plan of a pass, 'forward', 'input_grad' or 'weight_grad', without running it."""
         if which == "weight_grad":
@@ -65,38 +72,38 @@ class GpuBackend:
     permute = staticmethod(layout.permute)
     slice = staticmethod(layout.slice)
     expand = staticmethod(layout.expand)
-    copy = staticmethod(layout.copy)
+    copy = staticmethod(planned(layout.copy))
     contiguous = staticmethod(layout.contiguous)
     assign = staticmethod(layout.assign)
-    concatenate = staticmethod(layout.concatenate)
+    concatenate = staticmethod(planned(layout.concatenate))
     strides = staticmethod(indexing.strides)
     identity = staticmethod(indexing.identity)
     index = staticmethod(indexing.index)
     index_assign = staticmethod(indexing.index_assign)
 
-    elementwise = staticmethod(_elementwise.elementwise)
+    elementwise = staticmethod(planned(_elementwise.elementwise))
+    reduce = staticmethod(planned(reduction.reduce))
+    arg_reduce = staticmethod(planned(reduction.arg_reduce))
+    moments = staticmethod(planned(reduction.moments))
+    softmax = staticmethod(planned(_softmax.softmax))
+    matmul = staticmethod(planned(_matmul.matmul))
     update = staticmethod(_update.update)
-    reduce = staticmethod(reduction.reduce)
-    arg_reduce = staticmethod(reduction.arg_reduce)
-    moments = staticmethod(reduction.moments)
-    softmax = staticmethod(_softmax.softmax)
-    matmul = staticmethod(_matmul.matmul)
 
-    conv = staticmethod(_conv.conv)
-    conv_input_grad = staticmethod(_conv.conv_input_grad)
-    conv_weight_grad = staticmethod(weight_grad.conv_weight_grad)
+    conv = staticmethod(planned(_conv.conv))
+    conv_input_grad = staticmethod(planned(_conv.conv_input_grad))
+    conv_weight_grad = staticmethod(planned(weight_grad.conv_weight_grad))
     pack = staticmethod(_conv.pack)
     conv_of = staticmethod(_conv.conv_of)
-    unfold = staticmethod(_unfold.unfold)
-    fold = staticmethod(_unfold.fold)
+    unfold = staticmethod(planned(_unfold.unfold))
+    fold = staticmethod(planned(_unfold.fold))
 
-    max_pool = staticmethod(windows.max_pool)
-    max_pool_grad = staticmethod(windows.max_pool_grad)
-    resample = staticmethod(windows.resample)
-    pad = staticmethod(_pad.pad)
-    pad_grad = staticmethod(_pad.pad_grad)
-    gather = staticmethod(_gather.gather)
-    scatter_add = staticmethod(_gather.scatter_add)
+    max_pool = staticmethod(planned(windows.max_pool))
+    max_pool_grad = staticmethod(planned(windows.max_pool_grad))
+    resample = staticmethod(planned(windows.resample))
+    pad = staticmethod(planned(_pad.pad))
+    pad_grad = staticmethod(planned(_pad.pad_grad))
+    gather = staticmethod(planned(_gather.gather))
+    scatter_add = staticmethod(planned(_gather.scatter_add))
     dropout = staticmethod(random.dropout)
 
 

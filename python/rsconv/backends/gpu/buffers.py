@@ -1,9 +1,10 @@
 """GPU memory: buffers in size classes, used again when their last array is gone."""
 
 import gc
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ def size_class(size: int) -> int:
     """
     step = _ALIGN if size >= _EXACT else max(_ALIGN, 1 << max(size.bit_length() - 3, 0))
     return -(-size // step) * step
+
+
+# Of all devices, so that no buffer is taken for one of another device.
+_uids = itertools.count(1)
 
 
 class Block:
@@ -93,7 +98,6 @@ class Pool:
         self._free: dict[int, list[int]] = {}
         # All free blocks by uid, the longest unused first.
         self._unused: dict[int, Block] = {}
-        self._next_uid = 0
         self.in_use = self.pooled = self.peak = self.created = self.dropped = 0
 
     def take(self, nbytes: int) -> Buffer:
@@ -105,8 +109,15 @@ class Pool:
         if size > self._largest:
             size = self._last_class(nbytes)
         with self.lock:
-            if self._freed:
-                self._collect()
+            return self.lend((size,))[0]
+
+    def lend(self, sizes: Sequence[int]) -> list[Buffer]:
+        """Buffers of exactly `sizes` bytes, which `take` once gave; the caller holds the lock."""
+        freed = self._freed
+        if freed:
+            self._collect()
+        buffers = []
+        for size in sizes:
             free = self._free.get(size)
             if free:
                 block = self._unused.pop(heappop(free))
@@ -114,14 +125,15 @@ class Pool:
             else:
                 block = self._new(size)
             self.in_use += size
-            if self.in_use > self.peak:
-                self.peak = self.in_use
-        return Buffer(block, self._freed)
+            buffers.append(Buffer(block, freed))
+        if self.in_use > self.peak:
+            self.peak = self.in_use
+        return buffers
 
     def adopt(self, raw: Any) -> Buffer:
         """A buffer of the same device that someone else made; it is never pooled."""
         with self.lock:
-            return Buffer(self._kept(Block(raw, raw.size, self._uid(), pooled=False)), self._freed)
+            return Buffer(self._kept(Block(raw, raw.size, next(_uids), pooled=False)), self._freed)
 
     def set_limit(self, limit: int | None) -> None:
         """Allocate at most `limit` bytes from now on; None lifts the limit."""
@@ -150,10 +162,6 @@ class Pool:
                 f"{self._largest:,} bytes"
             )
         return size
-
-    def _uid(self) -> int:
-        self._next_uid += 1
-        return self._next_uid
 
     def _collect(self) -> None:
         freed = self._freed
@@ -196,7 +204,7 @@ class Pool:
             except OutOfMemoryError as error:
                 raise OutOfMemoryError(f"{error}\n{self.in_use:,} bytes are in use") from error
         self.created += 1
-        return self._kept(Block(raw, size, self._uid()))
+        return self._kept(Block(raw, size, next(_uids)))
 
     def _kept(self, block: Block) -> Block:
         self._blocks[block.uid] = block

@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ...errors import GpuError, InternalError, OutOfMemoryError
 from .adapters import Adapter
 from .array import Binding, GpuArray
-from .buffers import Block, Pool
+from .buffers import Block, Buffer, Pool
+from .calls import Recording, Step
+from .native import Record, recorder
 from .parameters import WINDOW, Arena
 from .pipelines import Pipeline, Pipelines
 
@@ -35,7 +39,8 @@ class Commands:
 
         self.adapter, self.device, self.queue = adapter, device, device.queue
         self._errors = (wgpu.GPUError, wgpu.GPUPipelineError)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Guards all that is here; held throughout a call that is recorded."""
         self._broken: Exception | None = None
         with self.guard("creating the parameter buffer"):
             self._arena = Arena(device, wgpu.BufferUsage)
@@ -43,10 +48,13 @@ class Commands:
         self.serial = 0
         self._encoder: Any = None
         self._pass: Any = None
+        self._record: Record | None = None
         self._current: Pipeline | None = None
         self._batch: list[Pipeline] = []
         self._batch_bytes = self._stage = 0
         self.dispatches = self.submits = 0
+        self.recording: Recording | None = None
+        """What records the call that holds the lock."""
 
     def grid(self, workgroups: int) -> tuple[int, int, int]:
         """Counts (x, y, 1) with x * y >= workgroups; a shader skips the few behind the end."""
@@ -73,15 +81,45 @@ class Commands:
         x, y, z = groups
         if not (x and y and z):
             return
-        with self._lock:
+        with self.lock:
             if self._broken is not None:
                 self._refuse()
             pipeline = self.pipelines.compiled.get((variant, len(inputs), len(outputs)))
             # One comparison for all three counts, which nearly always are small.
             if pipeline is None or not pipeline.checked or (x | y | z) > _MOST_GROUPS:
-                self._first_dispatch(variant, words, inputs, outputs, groups)
+                pipeline = self._first_dispatch(variant, words, inputs, outputs, groups)
             else:
                 self._encode(pipeline, words, inputs, outputs, groups)
+            if self.recording is not None:
+                self.recording.dispatched(pipeline, words, inputs, outputs, groups)
+
+    def dispatch_again(self, steps: Sequence[Step], buffers: Sequence[Buffer], written: int) -> None:
+        """Append dispatches that went through before, of `buffers`, whose outputs are no inputs.
+
+        `written` counts the bytes of all outputs. The caller holds the lock.
+        """
+        if self._broken is not None:
+            self._refuse()
+        blocks = [buffer.block for buffer in buffers]
+        uids = [block.uid for block in blocks]
+        for pipeline, words, groups, places, pick in steps:
+            place = self._arena.places.get(words)
+            if place is None:
+                place = self._new_place(words)
+            group = pipeline.layout.groups.get(pick(uids))
+            if group is None:
+                group = self._new_group(pipeline, [self._whole(buffers[number]) for number in places])
+            record = self._record or self._begin_pass()
+            record(None if self._current is pipeline else pipeline.raw, group, place, groups)
+            self._current = pipeline
+            self._batch.append(pipeline)
+        self.dispatches += len(steps)
+        serial = self.serial
+        for block in blocks:
+            block.serial = serial
+        self._batch_bytes += written
+        if len(self._batch) >= _BATCHES[self._stage] or self._batch_bytes > _BATCH_BYTES:
+            self.flush()
 
     def _encode(
         self,
@@ -110,12 +148,9 @@ class Commands:
         group = pipeline.layout.groups.get(tuple(keys))
         if group is None:
             group = self._new_group(pipeline, (*inputs, *outputs))
-        recorder = self._pass or self._begin_pass()
-        if self._current is not pipeline:
-            recorder.set_pipeline(pipeline.raw)
-            self._current = pipeline
-        recorder.set_bind_group(0, group, (place,))
-        recorder.dispatch_workgroups(*groups)
+        record = self._record or self._begin_pass()
+        record(None if self._current is pipeline else pipeline.raw, group, place, groups)
+        self._current = pipeline
         self.dispatches += 1
         batch = self._batch
         batch.append(pipeline)
@@ -129,7 +164,7 @@ class Commands:
         inputs: Sequence[Binding],
         outputs: Sequence[Binding],
         groups: tuple[int, int, int],
-    ) -> None:
+    ) -> Pipeline:
         """Check, compile and dispatch alone, so that what fails is known to be this."""
         shapes = ", ".join(f"{b.array.shape} {b.array.dtype.name}" for b in (*inputs, *outputs))
         what = f"{variant} on {shapes or 'nothing'}, workgroups {groups}"
@@ -151,6 +186,7 @@ class Commands:
                 self._drop_batch()
                 raise
         pipeline.checked = True
+        return pipeline
 
     def _new_place(self, words: bytes) -> int:
         place = self._arena.place(words)
@@ -161,6 +197,12 @@ class Commands:
         if place is None:
             raise InternalError(f"{len(words)} bytes of parameters")
         return place
+
+    def _whole(self, buffer: Buffer) -> Binding:
+        """All of a buffer."""
+        size = buffer.block.size & ~3
+        words = GpuArray(self, buffer, np.dtype(np.int32), (size // 4,), (1,))  # type: ignore[arg-type]
+        return Binding(words, 0, size, 0, buffer.block.uid)
 
     def _new_group(self, pipeline: Pipeline, bindings: Sequence[Binding]) -> Any:
         shapes = ", ".join(f"{b.array.shape} {b.array.dtype.name}" for b in bindings)
@@ -185,23 +227,30 @@ class Commands:
     def _open(self) -> Any:
         """The encoder of the batch, outside of a pass."""
         if self._pass is not None:
-            recorder, self._pass = self._pass, None
-            recorder.end()
+            ended, self._pass, self._record = self._pass, None, None
+            ended.end()
         if self._encoder is None:
             self._encoder = self.device.create_command_encoder()
         return self._encoder
 
-    def _begin_pass(self) -> Any:
+    def _begin_pass(self) -> Record:
         with self.guard("opening a batch of commands"):
             self._pass = self._open().begin_compute_pass()
+            self._record = recorder(self._pass)
         self._current = None
-        return self._pass
+        return self._record
 
     def copy_raw(self, source: Any, start: int, target: Block, at: int, size: int) -> None:
         """Append a copy of bytes, multiples of 4, from a buffer of wgpu to a block."""
-        with self._lock:
+        with self.lock:
+            self.spoil_recording()
             self._open().copy_buffer_to_buffer(source, start, target.raw, at, size)
             target.serial = self.serial
+
+    def spoil_recording(self) -> None:
+        """Note that a call which is recorded does more than dispatch."""
+        if self.recording is not None:
+            self.recording.spoil()
 
     def copy_out(self, source: Any, start: int, staging: Any, size: int) -> None:
         """Copy bytes, multiples of 4, from a buffer of wgpu to staging memory, and submit everything."""
@@ -210,7 +259,7 @@ class Commands:
 
     def flush(self, what: str | None = None) -> None:
         """Submit the open batch; `what` tells errors what is in it."""
-        with self._lock:
+        with self.lock:
             if self._encoder is None:
                 return
             with self.guard(what, self._batch):
@@ -224,7 +273,7 @@ class Commands:
             self._stage = min(self._stage + 1, len(_BATCHES) - 1)
 
     def _drop_batch(self) -> None:
-        self._encoder = self._pass = None
+        self._encoder = self._pass = self._record = None
         self._batch = []
         self._batch_bytes = 0
         self.serial += 1
@@ -257,7 +306,7 @@ class Commands:
     def close(self, error: Exception) -> None:
         """Have every later call raise `error`, also in a forked child, where other threads held locks."""
         self._broken = error
-        self._lock = self.pool.lock = threading.RLock()
+        self.lock = self.pool.lock = threading.RLock()
 
     def _refuse(self) -> None:
         assert self._broken is not None

@@ -16,6 +16,7 @@ from ..._core import Geometry
 from ...errors import ArgumentError, BindingTooLarge, DtypeError
 from ..checks import check_out, same_dtype
 from .array import Binding, GpuArray
+from .calls import Packed
 from .runtime import Runtime
 
 __all__ = ["Activation", "PackedWeight", "conv", "conv_input_grad", "conv_of", "explain", "pack"]
@@ -117,10 +118,12 @@ class _Plan:
         self.order = (*(axis for axis in axes if axis != channel), channel)
 
 
-class PackedWeight:
+class PackedWeight(Packed):
     """A weight in the order in which one geometry's kernels read it; it keeps nothing of the original."""
 
-    __slots__ = ("arrays", "dtype", "geometry", "plan", "runtime", "shape")
+    __slots__ = ("dtype", "geometry", "runtime", "shape")
+
+    plan: _Plan
 
     def __init__(self, geometry: Geometry, which: str, w: GpuArray, force: str = "") -> None:
         """Pack `w` for the pass `which` of `geometry`."""

@@ -11,6 +11,7 @@ from ...errors import BindingTooLarge, DtypeError, GpuError, ShapeError
 from .adapters import Adapter
 from .array import Binding, GpuArray, dense_strides, stored_bytes
 from .buffers import SPARE, Buffer, Pool
+from .calls import Plans
 from .commands import Commands
 from .sentinels import GUARD, Sentinels
 from .staging import Downloads, Uploads
@@ -49,11 +50,12 @@ class Runtime(Commands):
         flags = wgpu.BufferUsage
         self._usage = int(flags.STORAGE | flags.COPY_SRC | flags.COPY_DST)
         largest = self.limits["max-buffer-size"]
-        self.pool = Pool(self._create_buffer, self.synchronize, self._lock, largest, memory_limit)
+        self.pool = Pool(self._create_buffer, self.synchronize, self.lock, largest, memory_limit)
         self.uploads = Uploads(self, flags.MAP_WRITE | flags.COPY_SRC)
         self.downloads = Downloads(self, flags.MAP_READ | flags.COPY_DST)
         self._tables: OrderedDict[Hashable, GpuArray] = OrderedDict()
         self.sentinels: Sentinels | None = None
+        self.plans = Plans(self)
         self.bytes_up = self.bytes_down = 0
 
     # Arrays.
@@ -91,6 +93,8 @@ class Runtime(Commands):
             size *= length
         size *= stored_bytes(dtype)
         buffer = self.pool.take(size if self.sentinels is None else size + GUARD)
+        if self.recording is not None:
+            self.recording.made(buffer)
         result = GpuArray(self, buffer, dtype, shape, dense_strides(shape, order))
         if self.sentinels is not None:
             self.sentinels.fill(result)
@@ -99,18 +103,28 @@ class Runtime(Commands):
     def table(self, key: Hashable, make: NDArray[Any] | Callable[[], NDArray[Any]]) -> GpuArray:
         """A constant that kernels read, uploaded (and made) once per `key`; the least recently used ones are
         dropped."""
-        with self._lock:
+        with self.lock:
             known = self._tables.get(key)
             if known is not None:
                 self._tables.move_to_end(key)
-                return known
+                return self._constant(known)
             array = make() if callable(make) else make
-            made = self.empty(array.shape, self.check_dtype(array.dtype))
-            self.write(made, np.ascontiguousarray(array, made.dtype))
+            # A constant is no part of the call that asks for it first.
+            recording, self.recording = self.recording, None
+            try:
+                made = self.empty(array.shape, self.check_dtype(array.dtype))
+                self.write(made, np.ascontiguousarray(array, made.dtype))
+            finally:
+                self.recording = recording
             self._tables[key] = made
             if len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
-            return made
+            return self._constant(made)
+
+    def _constant(self, x: GpuArray) -> GpuArray:
+        if self.recording is not None:
+            self.recording.constant(x.buffer)
+        return x
 
     def bind(self, x: GpuArray) -> Binding:
         """The part of the buffer of `x` that a shader needs: all of it if the device can bind that.
@@ -154,8 +168,9 @@ class Runtime(Commands):
 
     def empty_cache(self) -> None:
         """Let go of all memory that no array holds, here and on the host."""
-        with self._lock:
+        with self.lock:
             self._tables.clear()
+            self.plans.clear()
             self.pool.empty_cache()
             self.uploads.empty_cache()
             self.downloads.empty_cache()
@@ -188,9 +203,10 @@ class Runtime(Commands):
         raw = data.reshape(-1).view(np.uint8)
         if len(raw) % 4:
             raw = np.concatenate([raw, np.zeros(-len(raw) % 4, np.uint8)])
-        with self._lock, self.guard(f"uploading {len(raw):,} bytes"):
+        with self.lock, self.guard(f"uploading {len(raw):,} bytes"):
             if self._broken is not None:
                 self._refuse()
+            self.spoil_recording()
             self.uploads.write(x.buffer.block, x.offset * x.itemsize, raw)
             self.bytes_up += len(raw)
 
@@ -203,14 +219,15 @@ class Runtime(Commands):
         if out.size:
             with self.guard(f"reading {out.nbytes:,} bytes back"):
                 self.downloads.read(raw, start, out)
-            with self._lock:
+            with self.lock:
                 self.bytes_down += out.nbytes
 
     def begin_read(self, raw: Any, at: int, size: int) -> Any:
         """Submit everything and a copy of bytes, multiples of 4, to staging memory, which is returned."""
-        with self._lock:
+        with self.lock:
             if self._broken is not None:
                 self._refuse()
+            self.spoil_recording()
             staging = self.downloads.staging(size)
             self.copy_out(raw, at, staging, size)
             self._stage = 0
