@@ -93,3 +93,19 @@ def test_a_wrong_output_stops_it(benches):
 def test_case_names_are_unique(benches):
     names = [case.name for case in benches["shapes"].CASES]
     assert len(set(names)) == len(names) > 20
+
+
+def test_the_memory_of_training_is_measured(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, BENCHES / "training_memory.py", "--size", "8", "--width", "2"),
+            *("--rounds", "1", "--json", tmp_path / "out.json"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out.json").read_text())["rsconv"]
+    # The first activations alone: 2 channels of 8^3 float32 numbers.
+    assert found["peak_mib"] > 2 * 8**3 * 4 / 2**20
+    assert found["loss"] > 0
