@@ -6,6 +6,7 @@ import op_oracles as o
 import pytest
 import rsconv
 import window_oracles as w
+from rsconv import functional as F
 from rsconv import nn
 from rsconv.errors import ArgumentError, DtypeError, ShapeError
 
@@ -217,6 +218,23 @@ def test_in_place_activations_write_to_tensors_and_never_to_ndarrays(kind):
     t = rsconv.tensor(x)
     assert layer(t) is t
     np.testing.assert_array_equal(t.numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "name", ("relu", "leaky_relu", "elu", "selu", "celu", "hardtanh", "threshold", "rrelu", "alpha_dropout")
+)
+def test_in_place_functions_write_to_tensors_only(name):
+    x = sample(3, 4)
+    before = x.copy()
+    args = (0.5, 2.0) if name == "threshold" else ()
+    function = getattr(F, name)
+    in_place = getattr(F, f"{name}_", None) or (lambda t: F.alpha_dropout(t, 0.5, False, True))
+    t = rsconv.tensor(x)
+    assert in_place(t, *args) is t
+    np.testing.assert_array_equal(t.numpy(), function(x, *args))
+    with pytest.raises(ArgumentError, match="inplace=True is for Tensors, but got input of type ndarray"):
+        in_place(x, *args)
+    np.testing.assert_array_equal(x, before)
 
 
 def test_layers_name_what_they_refuse():

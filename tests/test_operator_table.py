@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 ALIASES = {
     *("absolute", "negative", "clip", "subtract", "multiply", "divide", "true_divide"),
     *("concat", "concatenate", "upsample", "std_mean", "var_mean"),
+    *("celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_"),
 }
 # Those that take no fixed arrays, or give no array.
 OTHERS = {"allclose", "broadcast_tensors", "einsum", "equal", "meshgrid"}

@@ -1,9 +1,11 @@
 """Functions made of other functions, which see Tensors only."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import ArgumentError
 from ..tensor import Tensor
 from .arrays import ArrayLike, Result, operands
 
@@ -14,12 +16,20 @@ def composed(function: Callable[..., Result]) -> Callable[..., Result]:
     """Bring an `input` from the host to the call's device once, and the result back.
 
     If another argument is a Tensor, `input` goes to its device and the result stays there.
+    `inplace=True` is refused for what is no Tensor, by ArgumentError.
     """
+
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def compute(input: ArrayLike, *args: Any, **kwargs: Any) -> Result:
         if isinstance(input, Tensor):
             return function(input, *args, **kwargs)
+        if signature.bind(input, *args, **kwargs).arguments.get("inplace"):
+            raise ArgumentError(
+                f"inplace=True is for Tensors, but got input of type {type(input).__name__}, which is never "
+                "written to"
+            )
         others = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
         call = operands(input=input, **({"other": others[0]} if others else {}))
         result = function(Tensor._new(call.arrays[0]), *args, **kwargs)
