@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import creation, functions, shaping
+from ._autograd.graph import wanted
 from ._functional import repeating
 from .device import CPU
 from .errors import no_cuda
@@ -117,7 +118,9 @@ _IN_PLACE = [
 
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return input.copy_(function(input, *args, **kwargs))
+        # A gradient may need what is overwritten.
+        source = input.clone() if wanted({"input": input}) else input
+        return input.copy_(function(source, *args, **kwargs))
 
     write.__name__ = write.__qualname__ = f"{name}_"
     write.__doc__ = f"Write what `{name}` gives to the tensor, and return it."
