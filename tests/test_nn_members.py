@@ -268,6 +268,13 @@ def test_data_parallel_is_its_module():
     assert repr(parallel).startswith("DataParallel(\n  (module): Linear(")
 
 
+def test_pairwise_distance(device):
+    a, b = sample(4, 3), sample(4, 3) + 1
+    with rsconv.device(device):
+        found = nn.PairwiseDistance(1.0, keepdim=True)(a, b)
+    np.testing.assert_allclose(found, np.abs(a - b + 1e-6).sum(1, keepdims=True), rtol=1e-5)
+
+
 def test_cosine_similarity(device):
     a, b = sample(4, 3, 2), sample(4, 3, 2) + 1
     layer = nn.CosineSimilarity(dim=1, eps=1e-6)

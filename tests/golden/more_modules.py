@@ -92,6 +92,7 @@ CASES = [
     ("LazyLinear", [7], {}),
     ("LazyLinear", [7], {"bias": False}),
     ("CosineSimilarity", [], {"dim": 2}),
+    ("PairwiseDistance", [1.0], {"keepdim": True}),
     ("Unfold", [3], {"padding": 1}),
     ("Fold", [[4, 5], [2, 3]], {}),
 ]
