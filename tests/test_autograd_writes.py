@@ -36,6 +36,13 @@ PAIRS = {
         lambda h, w: F.leaky_relu(h, 0.1) * w,
     ),
     "silu": (lambda h, w: F.silu(h, inplace=True) * w, lambda h, w: F.silu(h) * w),
+    "square_": (lambda h, w: h.square_() * w, lambda h, w: h.square() * w),
+    "clamp_": (lambda h, w: h.clamp_(-1, 2) * w, lambda h, w: rsconv.clamp(h, -1, 2) * w),
+    "lerp_": (lambda h, w: h.lerp_(w, 0.3), lambda h, w: rsconv.lerp(h, w, 0.3)),
+    "masked_fill_": (
+        lambda h, w: h.masked_fill_(tensor(MASK, device=h.device), 2.0) * w,
+        lambda h, w: put(h, MASK, 2) * w,
+    ),
     "zero_": (lambda h, w: h.zero_() + w, lambda h, w: h * 0 + w),
     "copy_": (lambda h, w: h.copy_(w * 3), lambda h, w: w * 3 + h * 0),
     "copy_ of a row": (lambda h, w: h.copy_(w[0]), lambda h, w: w[0] + h * 0),

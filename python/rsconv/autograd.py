@@ -7,6 +7,7 @@ from . import creation
 from ._autograd.engine import node_of, run
 from ._autograd.function import Function
 from ._autograd.modes import (
+    anomaly,
     detect_anomaly,
     enable_grad,
     inference_mode,
@@ -16,6 +17,7 @@ from ._autograd.modes import (
     set_detect_anomaly,
     set_grad_enabled,
 )
+from ._functional.elementwise import isnan
 from .backends import backend_of
 from .errors import ArgumentError, DeviceError, GradientError
 from .tensor import Tensor
@@ -126,6 +128,10 @@ def _roots(outputs: list[Tensor], given: Any) -> list[tuple[Any, Tensor]]:
             raise GradientError(
                 f"output {i}, a Tensor of shape {y.shape}, does not require grad: it depends on no Tensor "
                 "with requires_grad=True, or was computed inside of no_grad()"
+            )
+        if anomaly.get() and bool(isnan(y.detach()).any().item()):
+            raise GradientError(
+                f"output {i}, a Tensor of shape {y.shape} made by {getattr(y.grad_fn, 'op', None)!r}, has NaN"
             )
         roots.append((node_of(y), _upstream(y, gradient)))
     return roots

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ._autograd.graph import wanted
 from ._functional.arrays import ArrayLike, Result, check_out_kind, described, operands
 from .backends import Backend, Geometry
 from .backends.checks import same_dtype
-from .errors import ArgumentError, DeviceError, DtypeError
+from .errors import ArgumentError, DeviceError, DtypeError, GradientError
 from .tensor import Tensor
 
 __all__ = ["Prepared", "prepare"]
@@ -33,7 +34,8 @@ class Prepared:
     def __call__(self, x: ArrayLike, out: Any = None) -> Result:
         """Convolve `x`, of the shape and dtype prepared for; `out` as for `rsconv.functional`'s functions.
 
-        Raises DeviceError for a Tensor on another device than that of the weight.
+        Raises DeviceError for a Tensor on another device than that of the weight, GradientError for one that
+        requires grad.
         """
         backend, tensor = self._backend, False
         if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
@@ -44,6 +46,11 @@ class Prepared:
                 raise DeviceError(f"input is on {chosen.name}, but the weight was prepared on {backend.name}")
             array = host if tensor else backend.upload(host)
             check_out_kind(out, backend)
+            if wanted({"input": x}):
+                raise GradientError(
+                    "a prepared convolution has no gradient, but input requires grad; call it inside of "
+                    "`with rsconv.no_grad():`, or use the function"
+                )
         try:
             if isinstance(out, Tensor):
                 return out._write(partial(self._conv, self.geometry, array, self._weight, self._bias))

@@ -1,7 +1,7 @@
 """`Tensor`, an array with PyTorch's methods and a versioned storage.
 
 Operations follow PyTorch: its names, its `dim` and `keepdim`, its type promotion, views where it has views.
-Every write goes through `Tensor._write`, so that the storage knows when what was packed from it is stale.
+Every write goes through `Tensor._store`, so that the storage knows when what was packed from it is stale.
 """
 
 import builtins

@@ -117,7 +117,7 @@ class Node:
                 if y is not None
             ]
         )
-        self.kept = bool(needed) or bool(args)
+        self.kept = bool(needed) or any(hasattr(x, "_storage") for x in args.values())
         self.where = traceback.extract_stack() if modes.anomaly.get() else None
 
     def release(self) -> None:

@@ -46,7 +46,7 @@ class _Uninitialized(Tensor):
         """Raises ShapeError."""
         self._unknown()
 
-    def _write(self, change: Any) -> Any:
+    def _store(self, change: Any) -> Any:
         self._unknown()
 
     def __repr__(self) -> str:
