@@ -15,7 +15,8 @@ struct Params {
     x_d: u32, x_h: u32, x_w: u32, size_h: u32,
     size_w: u32, step_d: u32, step_h: u32, step_w: u32,
     table_d: u32, table_h: u32, table_w: u32, y_first: u32,
-    index_first: u32, unused0: u32, unused1: u32, unused2: u32,
+    y_n: u32, y_c: u32, y_d: u32, y_h: u32,
+    y_w: u32, index_first: u32, unused0: u32, unused1: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<{{ STORED }}>;
@@ -81,8 +82,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
             }
         }
     }
-    y[p.y_first + i] = {{ H ~ "(bitcast<" ~ F ~ ">(value))" if KIND == "f16" else "value" }};
+    let to = output(o);
+    y[p.y_first + to] = {{ H ~ "(bitcast<" ~ F ~ ">(value))" if KIND == "f16" else "value" }};
 {% if INDICES %}
-    index[p.index_first + i] = found;
+    index[p.index_first + to] = found;
 {% endif %}
 }

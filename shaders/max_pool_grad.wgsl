@@ -1,7 +1,7 @@
 {#- The gradient of max pooling, gathered: each element sums the gradients of the outputs that name it, in their order.
 
     A table gives for each element of an axis the first output whose window may hold it and how many may.
-    KIND   f32, f16 (sums are f32); LANES, LAST: as in max_pool.wgsl; `out_*` are the sizes of the pooled array's input -#}
+    KIND   f32, f16 (sums are f32); LANES, LAST: as in max_pool.wgsl; `out_*` are sizes of the result -#}
 {% set V = LANES == 4 %}
 {% set I = "vec4<i32>" if V else "i32" %}
 {% set F = "vec4<f32>" if V else "f32" %}
@@ -12,7 +12,10 @@ struct Params {
     g_d: u32, g_h: u32, g_w: u32, index_first: u32,
     index_n: u32, index_c: u32, index_d: u32, index_h: u32,
     index_w: u32, table_d: u32, table_h: u32, table_w: u32,
-    y_first: u32, unused0: u32, unused1: u32, unused2: u32,
+    y_first: u32, y_n: u32, y_c: u32, y_d: u32,
+    // The place in the plane of the first element, and the steps to the next of d and of h.
+    y_h: u32, y_w: u32, place_first: u32, place_d: u32,
+    place_h: u32, unused0: u32, unused1: u32, unused2: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> g: array<{{ STORED }}>;
@@ -28,7 +31,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let i = (wg.y * grid.x + wg.x) * 64u + tid;
     if (i >= p.size) { return; }
     let o = place(i);
-    let me = {{ I }}(i32((o.d * p.out_h + o.h) * p.out_w + o.w));
+    let me = {{ I }}(i32(p.place_first + o.d * p.place_d + o.h * p.place_h + o.w));
     let first_d = windows[p.table_d + 2u * o.d]; let count_d = windows[p.table_d + 2u * o.d + 1u];
     let first_h = windows[p.table_h + 2u * o.h]; let count_h = windows[p.table_h + 2u * o.h + 1u];
     let first_w = windows[p.table_w + 2u * o.w]; let count_w = windows[p.table_w + 2u * o.w + 1u];
@@ -44,5 +47,5 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
             }
         }
     }
-    y[p.y_first + i] = {{ STORED }}(sum);
+    y[p.y_first + output(o)] = {{ STORED }}(sum);
 }

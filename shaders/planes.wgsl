@@ -1,5 +1,6 @@
-{#- Where an output lies in a batch of planes: (n, c, d, h, w) of the i-th in memory order.
-    LAST  channels stand last in memory (else after n). Params hold `channels`, `out_d`, `out_h`, `out_w`. -#}
+{#- The (n, c, d, h, w) of the i-th output of a region of planes, and where it stands.
+    LAST  channels stand last in memory (else after n), in which order neighbouring threads go. Params hold the region's
+                `channels`, `out_d`, `out_h`, `out_w`, and the strides `y_n` to `y_w`. -#}
 struct Place { n: u32, c: u32, d: u32, h: u32, w: u32 }
 
 fn place(i: u32) -> Place {
@@ -18,4 +19,9 @@ fn place(i: u32) -> Place {
     u = t / p.channels; o.c = t - u * p.channels; o.n = u;
 {% endif %}
     return o;
+}
+
+
+fn output(o: Place) -> u32 {
+    return o.n * p.y_n + o.c * p.y_c + o.d * p.y_d + o.h * p.y_h + o.w * p.y_w;
 }

@@ -14,7 +14,9 @@ struct Params {
     x_d: u32, x_h: u32, x_w: u32, y_first: u32,
     rows_d: u32, rows_h: u32, rows_w: u32, fill: u32,
     taps_d: u32, taps_h: u32, taps_w: u32, weights_d: u32,
-    weights_h: u32, weights_w: u32, unused1: u32, unused2: u32,
+    weights_h: u32, weights_w: u32, y_n: u32, y_c: u32,
+    // `some` is the place of any element that there is.
+    y_d: u32, y_h: u32, y_w: u32, some: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<{{ STORED }}>;
@@ -34,8 +36,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
     let d = table[p.taps_d + o.d]; let h = table[p.taps_h + o.h]; let w = table[p.taps_w + o.w];
     // An element of -1 is none: the number `fill` takes its place.
     let none = max(max(d, h), w) == 0xffffffffu;
-    let at = select(base + d * p.x_d + h * p.x_h + w * p.x_w, p.x_first, none);
-    y[p.y_first + i] = select(x[at], {{ STORED }}({{ "p.fill" if KIND == "bits" else KIND ~ "(bitcast<f32>(p.fill))" }}), none);
+    let at = select(base + d * p.x_d + h * p.x_h + w * p.x_w, p.some, none);
+    y[p.y_first + output(o)] = select(x[at], {{ STORED }}({{ "p.fill" if KIND == "bits" else KIND ~ "(bitcast<f32>(p.fill))" }}), none);
 {% else %}
     let begin_d = table[p.rows_d + o.d]; let end_d = table[p.rows_d + o.d + 1u];
     let begin_h = table[p.rows_h + o.h]; let end_h = table[p.rows_h + o.h + 1u];
@@ -55,6 +57,6 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
         }
         sum = fma(plane_sum, {{ F }}(bitcast<f32>(table[p.weights_d + kd])), sum);
     }
-    y[p.y_first + i] = {{ STORED }}(sum);
+    y[p.y_first + output(o)] = {{ STORED }}(sum);
 {% endif %}
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from guards import binding_limit, guarded
 from rsconv._core import Geometry
-from rsconv.errors import BindingTooLarge, DtypeError
+from rsconv.errors import DtypeError
 
 RNG = np.random.default_rng(8)
 
@@ -88,9 +88,42 @@ def test_parts_of_large_arrays(backend):
                 backend.scatter_add(backend.upload(x), axis, backend.upload(index), x.shape[axis])
             )
             np.testing.assert_allclose(y, scattered(x, axis, index, x.shape[axis]), atol=1e-5)
-        index = backend.upload(np.zeros((1, 16, 40), np.int32))
-        with pytest.raises(BindingTooLarge, match="binds at most 8,192"):
-            backend.gather(backend.upload(x.repeat(8, 0)), 0, index)
+        # Along the outermost axis, too, of which one line spans more than is bound.
+        wide = x.repeat(8, 0)
+        index = RNG.integers(0, 64, (5, 16, 40)).astype(np.int32)
+        y = backend.download(backend.gather(backend.upload(wide), 0, backend.upload(index)))
+        np.testing.assert_array_equal(y, np.take_along_axis(wide, index, 0))
+        for dtype, bound in ((np.float32, 1e-5), (np.float16, 2e-2)):
+            src, many = wide.astype(dtype), RNG.integers(0, 9, wide.shape).astype(np.int32)
+            y = backend.download(backend.scatter_add(backend.upload(src), 0, backend.upload(many), 9))
+            np.testing.assert_allclose(y, scattered(src, 0, many, 9), atol=bound)
+
+
+@pytest.mark.parametrize("limit", [1 << 10, 128 << 20])
+def test_indices_out_of_range(backend, limit):
+    """They read nothing, and raise when the device is waited for: once, with the operator's name."""
+    x = RNG.standard_normal((4, 300)).astype(np.float32)
+    good = np.zeros((1, 300), np.int32)
+    for value in (4, -1, 2**31 - 1, -(2**31)):
+        bad = good.copy()
+        bad[0, 7] = value
+        for operator in ("gather", "scatter_add"):
+            with binding_limit(backend.runtime, limit):
+                for _ in range(2):
+                    arrays = backend.upload(x[: 4 if operator == "gather" else 1]), 0, backend.upload(bad)
+                    y = getattr(backend, operator)(*arrays, *[4] * (operator == "scatter_add"))
+                    # What comes between does not hide it.
+                    backend.elementwise("add", (y, 1.0))
+                    text = f"index {value} is out of bounds for dimension with size 4 in {operator}"
+                    with pytest.raises(IndexError, match=text):
+                        backend.runtime.synchronize()
+            found = backend.download(y)
+            expected = np.where(bad == 0, x[:1], 0)
+            np.testing.assert_array_equal(found[:1], expected)
+    y = backend.gather(backend.upload(x), 0, backend.upload(good))
+    np.testing.assert_array_equal(backend.download(y), x[:1])
+    with pytest.raises(IndexError, match="gather cannot take elements along a dimension with size 0"):
+        backend.gather(backend.upload(x[:0]), 0, backend.upload(good))
 
 
 def test_more_workgroups_than_one_dimension_has(backend):

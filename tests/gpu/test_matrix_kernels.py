@@ -6,7 +6,7 @@ from guards import binding_limit, guarded
 from rsconv._core import Geometry
 from rsconv.backends.gpu import matmul as matrices
 from rsconv.backends.gpu import pixel_sums, weight_grad
-from rsconv.errors import BindingTooLarge, DtypeError
+from rsconv.errors import DtypeError
 
 RNG = np.random.default_rng(7)
 LAST = {3: (0, 2, 1), 4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
@@ -146,8 +146,11 @@ def test_many_pixels_are_cut(backend):
     with binding_limit(backend.runtime, 90 << 10):
         parts = backend.download(backend.conv_weight_grad(geometry, *devices))
     np.testing.assert_allclose(parts, expected, atol=1e-5 * np.abs(expected).max())
-    with binding_limit(backend.runtime, 60 << 10), pytest.raises(BindingTooLarge):
-        backend.conv_weight_grad(geometry, *devices)
+    # One image is more than is bound: rows of it.
+    for limit in (60 << 10, 7 << 10):
+        with binding_limit(backend.runtime, limit):
+            parts = backend.download(backend.conv_weight_grad(geometry, *devices))
+        np.testing.assert_allclose(parts, expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("case", ["3x3", "many outputs", "3-D", "transposed", "1x1"])
@@ -251,11 +254,8 @@ def test_large_products_are_cut(backend):
         y = backend.matmul(backend.upload(a[None]), turned)
     np.testing.assert_allclose(backend.download(y)[0], a.astype(np.float64) @ b.T, atol=1e-4)
     a, b = (backend.upload(np.ones(s, np.float32)) for s in ((1, 4, 4000), (1, 4000, 4)))
-    with (
-        binding_limit(backend.runtime, 12 << 10),
-        pytest.raises(BindingTooLarge, match="binds at most 12,288"),
-    ):
-        backend.matmul(a, b)
+    with binding_limit(backend.runtime, 12 << 10):
+        assert (backend.download(backend.matmul(a, b)) == 4000).all(), "a row is more than is bound"
 
 
 def test_long_products_are_cut(backend, monkeypatch):

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from guards import binding_limit, guarded
+from rsconv.backends.gpu import windows as pool
 from rsconv.backends.gpu.layout import relayout
 from rsconv.backends.windows import adaptive_window, pool_window
-from rsconv.errors import BindingTooLarge, DtypeError
+from rsconv.errors import DtypeError
 
 RNG = np.random.default_rng(5)
 
@@ -147,8 +148,25 @@ def test_parts_of_large_batches(backend):
         check(backend, x, windows)
         check(backend, x, windows, LAST[4])
         check(backend, x[:1], windows)
-    with binding_limit(backend.runtime, 4 << 10), pytest.raises(BindingTooLarge, match="binds at most 4,096"):
-        backend.max_pool(backend.permute(backend.upload(x), (0, 2, 3, 1)), windows[:1] * 2, False)
+    for limit in (4 << 10, 1 << 10):
+        with binding_limit(backend.runtime, limit):
+            check(backend, x, windows, (0, 3, 1, 2))
+            check(backend, x, (pool_window(16, 9, 2, 3, 2), pool_window(16, 15, 1)), LAST[4])
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_large_windows_are_pooled_by_axes_and_in_parts(backend, monkeypatch, last):
+    """Of a window's elements some after the others, so that no thread sees many."""
+    monkeypatch.setattr(pool, "_MANY", 4)
+    monkeypatch.setattr(pool, "MOST_SERIAL", 3)
+    x = RNG.integers(-3, 3, (2, 3, 9, 11)).astype(np.float32)
+    x[0, 1, 2, 3] = x[0, 1, 5, 1] = np.nan
+    x[1, 2, :4] = -np.inf
+    order = LAST[4] if last else None
+    check(backend, x, (pool_window(9, 5, 2, 2), pool_window(11, 8, 1, 3)), order)
+    check(backend, x, (pool_window(9, 2, 1, 1, 9), pool_window(11, 4, 3, 1, 2)), order)
+    check(backend, x, (adaptive_window(9, 2), adaptive_window(11, 3)), order)
+    check(backend, x.astype(np.float16), (pool_window(9, 5, 1, 2), pool_window(11, 5, 1, 2)), order)
 
 
 def test_refusals(backend):

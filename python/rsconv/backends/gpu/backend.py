@@ -9,7 +9,7 @@ from ..._core import Geometry
 from . import conv as _conv
 from . import elementwise as _elementwise
 from . import gather as _gather
-from . import indexing, layout, random, reduction, transfer, weight_grad, windows
+from . import indexing, layout, random, reduction, resampling, transfer, weight_grad, windows
 from . import matmul as _matmul
 from . import pad as _pad
 from . import softmax as _softmax
@@ -99,7 +99,7 @@ class GpuBackend:
 
     max_pool = staticmethod(planned(windows.max_pool))
     max_pool_grad = staticmethod(planned(windows.max_pool_grad))
-    resample = staticmethod(planned(windows.resample))
+    resample = staticmethod(planned(resampling.resample))
     pad = staticmethod(planned(_pad.pad))
     pad_grad = staticmethod(planned(_pad.pad_grad))
     gather = staticmethod(planned(_gather.gather))

@@ -1,36 +1,39 @@
 """Elements by indices along an axis, and the sum that undoes it."""
 
+import math
 import struct
-from collections.abc import Sequence
 
 import numpy as np
 
-from ...errors import BindingTooLarge, DtypeError
+from ...errors import DtypeError
 from .array import GpuArray
-from .layout import assign, memory_order
+from .layout import assign, contiguous, copy, memory_order
 from .plans import Step, keep, layout_key, replay, send
-from .strided import Axes, collapse, split, type_name
+from .regions import MOST_SERIAL, Box, Operand, Part, by_regions
+from .strided import MOST_AXES, collapse, type_name
 
 __all__ = ["gather", "scatter_add"]
 
-_words = struct.Struct("<44I")
+_words = struct.Struct("<80I")
 _MASK = 0xFFFFFFFF
-# Elements that the threads of one dispatch of scatter_add look at, at most.
-_MOST_LOOKS = 1 << 34
+_FLOAT32 = np.dtype(np.float32)
 
 
 def gather(x: GpuArray, axis: int, index: GpuArray) -> GpuArray:
     """`y[.., i, ..] = x[.., index[.., i, ..], ..]`; see the protocol."""
     _check_index("gather", index)
+    runtime = x.runtime
     key = ("gather", axis, layout_key(x), layout_key(index))
-    known = replay(key, x.runtime, (x, index))
+    known = replay(key, runtime, (x, index), None, (runtime.faults.array,))
     if known is not None:
+        runtime.faults.pending = True
         return known[0]
-    y = x.runtime.empty(index.shape, x.dtype, memory_order(x))
+    y = runtime.empty(index.shape, x.dtype, memory_order(x))
     if y.size:
+        if not x.shape[axis]:
+            raise IndexError("gather cannot take elements along a dimension with size 0")
         variant = "gather_f16" if x.dtype == np.float16 else "gather_bits"
-        step = _run(variant, y, x, index, axis, 0)
-        keep(key, step, (y,))
+        keep(key, _run(variant, y, x, index, axis, False), (y,))
     return y
 
 
@@ -39,17 +42,23 @@ def scatter_add(src: GpuArray, axis: int, index: GpuArray, size: int) -> GpuArra
     _check_index("scatter_add", index)
     if src.dtype == np.bool_:
         raise DtypeError("scatter_add on the GPU takes float32, float16 or int32, but got bool")
+    runtime = src.runtime
     key = ("scatter_add", axis, size, layout_key(src), layout_key(index))
-    known = replay(key, src.runtime, (src, index))
+    known = replay(key, runtime, (src, index), None, (runtime.faults.array,))
     if known is not None:
+        runtime.faults.pending = True
         return known[0]
+    limit = runtime.max_binding
+    large = src.buffer.block.size > limit or index.buffer.block.size > limit
+    if src.dtype == np.float16 and (large or index.shape[axis] > MOST_SERIAL):
+        # Sums of some elements after the others are float32.
+        return copy(scatter_add(copy(src, _FLOAT32), axis, index, size), src.dtype)
     shape = (*src.shape[:axis], size, *src.shape[axis + 1 :])
-    y = src.runtime.empty(shape, src.dtype, memory_order(src))
+    y = runtime.empty(shape, src.dtype, memory_order(src))
     if src.size == 0:
         assign(y, 0)
     elif y.size:
-        step = _run(f"scatter_add_{type_name(src.dtype)}", y, src, index, axis, index.shape[axis])
-        keep(key, step, (y,))
+        keep(key, _run(f"scatter_add_{type_name(src.dtype)}", y, src, index, axis, True), (y,))
     return y
 
 
@@ -58,51 +67,53 @@ def _check_index(operator: str, index: GpuArray) -> None:
         raise DtypeError(f"{operator} on the GPU takes indices of int32, but got {index.dtype.name}")
 
 
-def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, length: int) -> Step | None:
-    """Dispatch over the elements of `y`; `length` is that of the axis to look through, 0 for `gather`.
+def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, scatter: bool) -> Step | None:
+    """Dispatch over the elements of `y`, and of the axis that they are looked up in, the loop's last one.
 
     Returns the dispatch, if one was enough.
     """
-    steps: list[Step] = []
-    runtime = y.runtime
-    x_steps, index_steps = list(x.strides), list(index.strides)
+    runtime, faults = y.runtime, y.runtime.faults
+    size = y.shape[axis] if scatter else x.shape[axis]
+    slot = faults.slot("scatter_add" if scatter else "gather", size)
+    x_steps, index_steps, along = list(x.strides), list(index.strides), [0] * y.ndim
+    inner, x_step, index_step = x.shape[axis], x.strides[axis], index.strides[axis] if scatter else 0
     x_steps[axis] = 0
-    if length:
+    if scatter:
         index_steps[axis] = 0
-    # Places along the axis, as if there were an array of them: its offset is where a part begins.
-    along = [0] * y.ndim
     along[axis] = 1
-    strides: Sequence[Sequence[int]] = (y.strides, x_steps, index_steps, along)
     order = sorted(range(y.ndim), key=lambda i: -y.strides[i])
-    places = x.view(y.shape, tuple(along), 0)
-    axis_size, axis_step = x.shape[axis], x.strides[axis]
-    index_size, index_step = (index.shape[axis], index.strides[axis]) if length else (1, 0)
+    axes = collapse(y.shape, order, (y.strides, x_steps, index_steps, along))
+    if len(axes.sizes) > MOST_AXES:
+        plain = runtime.empty(y.shape, y.dtype)
+        _run(variant, plain, contiguous(x), contiguous(index), axis, scatter)
+        assign(y, plain)
+        return None
+    y_axes, x_axes, index_axes, along_axes = (steps[::-1] for steps in axes.strides)
+    shape = (*axes.sizes[::-1], inner)
+    operands = [
+        Operand(y.view(shape, (*y_axes, 0), y.offset)),
+        Operand(x.view(shape, (*x_axes, x_step), x.offset)),
+        Operand(index.view(shape, (*index_axes, index_step), index.offset)),
+    ]
 
-    def run(axes: Axes, views: list[GpuArray]) -> None:
-        out, values, named, place = views
-        if length and out.size > 64 and out.size * length > _MOST_LOOKS:
-            # Cut as what is too large is: a dispatch must be short on a slow GPU.
-            raise BindingTooLarge(f"scatter_add looks at {length} indices for each of {out.size} elements")
-        target = runtime.bind(out)
-        # The axis is no part of the loop but of what is read.
-        source = runtime.bind(
-            values.view((*values.shape, axis_size), (*values.strides, axis_step), values.offset)
-        )
-        indices = runtime.bind(
-            named.view((*named.shape, index_size), (*named.strides, index_step), named.offset)
-        )
+    def run(box: Box, parts: list[Part]) -> Step:
+        target, source, named = [runtime.bind(part.view) for part in parts]
+        *sizes, length = box.sizes
+        count = math.prod(sizes)
+        place = sum(start * step for start, step in zip(box.starts, along_axes, strict=False))
         words = [
-            *(out.size, len(axes.sizes), source.first, indices.first),
-            *(target.first, axis_step & _MASK, index_step & _MASK, length),
-            *(place.offset, 0, 0, 0),
+            *(count, len(sizes), source.first, named.first, target.first, x_step, index_step, length),
+            *(place, box.starts[-1], size, slot, 0, 0, 0, 0),
         ]
-        # Outermost first in the shader; the output is dense in this order.
-        for size, _, x_step, i_step, step in zip(
-            axes.sizes[::-1], *(steps[::-1] for steps in axes.strides), strict=True
-        ):
-            words += (size, x_step & _MASK, i_step & _MASK, step)
-        words += [0] * (44 - len(words))
-        steps.append(send(variant, _words.pack(*words), (source, indices), (target,), out.size))
+        # Outermost first.
+        for steps in zip(sizes, x_axes, index_axes, along_axes, y_axes, strict=True):
+            words += (*steps, 0, 0, 0)
+        block = _words.pack(*[word & _MASK for word in words], *(0,) * (80 - len(words)))
+        faults.pending = True
+        return send(variant, block, (source, named), (target, runtime.bind(faults.array)), count)
 
-    split(collapse(y.shape, order, strides), (y, x, index, places), run)
-    return steps[0] if len(steps) == 1 else None
+    def must(sizes: tuple[int, ...]) -> int | None:
+        return len(sizes) - 1 if scatter and sizes[-1] > MOST_SERIAL else None
+
+    work = math.prod if scatter else None
+    return by_regions(shape, operands, run, work=work, must=must)

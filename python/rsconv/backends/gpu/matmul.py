@@ -1,19 +1,19 @@
 """Batched matrix products, as sums over pixels: rows of k are the pixels, m and n the channels."""
 
-import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from ... import _core
-from ...errors import BindingTooLarge, DtypeError
+from ...errors import DtypeError
 from .array import GpuArray
 from .layout import assign, permute, relayout
-from .layout import slice as part
 from .matmul_rows import few_rows
-from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
-from .planes import by_batch
+from .pixel_sums import Plan, fits, keep_sum, kept_sum, longest_part, room, run_part, run_sum, sum_of
 from .plans import layout_key
+from .regions import MOST_WORK, Box, Operand, Part, at_most, by_regions
+from .runtime import Runtime
 
 __all__ = ["matmul"]
 
@@ -22,7 +22,8 @@ _MOST_MATRICES = 65535
 # Columns, or rows, of a dispatch: of tiles of at least 16 there are fewer than 65,535.
 _MOST_COLUMNS = 1 << 19
 # Products of a dispatch: below a second on a slow GPU.
-_MOST_PRODUCTS = 20_000_000_000
+_MOST_PRODUCTS = MOST_WORK
+_FLOAT32 = np.dtype(np.float32)
 
 
 def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
@@ -50,9 +51,7 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
         assign(result, 0)
         return result
     limit = runtime.max_binding
-    together = min(_MOST_MATRICES, max(_MOST_PRODUCTS // (m * n * k), 1))
-    one_dispatch = batch <= together and m <= _MOST_COLUMNS and not _is_long(a, b)
-    if one_dispatch and fits(limit, a, b, result):
+    if batch <= _MOST_MATRICES and m <= _MOST_COLUMNS and fits(limit, a, b, result) and _is_short(a, b):
         left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
         key = ("matmul", layout_key(left), layout_key(right), limit)
         steps = kept_sum(key)
@@ -60,58 +59,51 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
             steps = sum_of(_planned(left, right), left, right, result)
             keep_sum(key, steps)
         return run_sum(steps, left, right, result)
-    for start in range(0, batch, together):
-        count = min(batch - start, together)
-        _multiply(_from(a, start, count), _from(b, start, count), _from(result, start, count))
+    if result.dtype == _FLOAT32:
+        _multiply(a, b, result)
+        return result
+    # Sums of parts along k are float32.
+    total = runtime.empty(result.shape, _FLOAT32)
+    _multiply(a, b, total)
+    assign(result, total)
     return result
 
 
-def _is_long(a: GpuArray, b: GpuArray) -> bool:
-    """Whether one matrix is too much work for a dispatch, and has rows to cut."""
-    return a.shape[1] > 1 and math.prod(a.shape[1:]) * b.shape[2] > _MOST_PRODUCTS
+def _is_short(a: GpuArray, b: GpuArray) -> bool:
+    return _products(a.shape, b.shape[2], a.runtime) <= _MOST_PRODUCTS
+
+
+def _products(a: Sequence[int], n: int, runtime: Runtime) -> int:
+    """Those of a dispatch, of a whole product or of a part of its sum."""
+    batch, m, k = a
+    outputs = batch * m * n
+    return outputs * longest_part(outputs, k, runtime.max_binding)
 
 
 def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
-    if _is_long(a, b):
-        # Copied once, if need be, and not for every part.
-        return _halves(_neighbours(a, 1, 2), _neighbours(b, 2, 1), out)
-    try:
-        # Before it is copied: a copy of what is too large takes long.
-        size = a.nbytes // a.shape[0]
-        if a.shape[1] > _MOST_COLUMNS or size > a.runtime.max_binding:
-            raise BindingTooLarge(
-                f"a matrix of {a.shape[1:]} ({size:,} bytes) is too large for one dispatch of a device that "
-                f"binds at most {a.runtime.max_binding:,} bytes at once"
-            )
-        by_batch([out, _neighbours(a, 1, 2), _neighbours(b, 2, 1)], _run)
-    except BindingTooLarge:
-        # One matrix is too large.
-        if a.shape[1] == 1:
-            raise
-        _halves(a, b, out)
+    """Multiply by regions of (matrices, k, m, n); regions along k are added in their order."""
+    (batch, m, k), n = a.shape, b.shape[2]
+    left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
+    shape = (batch, k, m, n)
+    operands = [
+        Operand(out.view(shape, (out.strides[0], 0, *out.strides[1:]), out.offset)),
+        Operand(left.view(shape, (left.strides[0], left.strides[2], left.strides[1], 0), left.offset)),
+        Operand(right.view(shape, (right.strides[0], right.strides[1], 0, right.strides[2]), right.offset)),
+    ]
 
+    def run(box: Box, parts: list[Part]) -> None:
+        many, length, rows, columns = box.sizes
+        (to, x, y) = (part.view for part in parts)
+        target = to.view((many, rows, columns), (to.strides[0], *to.strides[2:]), to.offset)
+        x = x.view((many, rows, length), (x.strides[0], x.strides[2], x.strides[1]), x.offset)
+        y = y.view((many, length, columns), (y.strides[0], y.strides[1], y.strides[3]), y.offset)
+        run_part(_planned(x, y), x, y, target, box.starts[1] > 0)
 
-def _halves(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
-    """Multiply the upper and the lower half of the rows of each matrix."""
-    batch, m, _ = a.shape
-    for matrix in range(batch):
-        left, right, target = (_from(x, matrix, 1) for x in (a, b, out))
-        for rows in (slice(0, m // 2), slice(m // 2, m)):
-            index = (slice(0, 1), rows, slice(None))
-            _multiply(part(left, index), right, part(target, index))
+    def work(sizes: tuple[int, ...]) -> float:
+        matrices, length, rows, columns = sizes
+        return _products((matrices, rows, length), columns, out.runtime) * (MOST_WORK / _MOST_PRODUCTS)
 
-
-def _run(arrays: list[GpuArray]) -> None:
-    out, left, right = arrays
-    runtime = out.runtime
-    target, x, g = runtime.bind(out), runtime.bind(right), runtime.bind(left)
-    plan = _planned(left, right)
-    if plan.splits == 1 and out.dtype == np.float32:
-        dispatch(plan, g, x, target, target.first)
-        return
-    sums = runtime.empty((plan.splits, out.size), np.dtype(np.float32))
-    dispatch(plan, g, x, runtime.bind(sums), 0)
-    split_sum(sums, out)
+    by_regions(shape, operands, run, work=work, must=at_most((_MOST_MATRICES, k, _MOST_COLUMNS)))
 
 
 def _from(x: GpuArray, start: int, count: int) -> GpuArray:

@@ -12,15 +12,17 @@ __all__ = ["few_rows"]
 _words = struct.Struct("<16I")
 # Rows above which copies of both matrices cost less than reading `b` once for every eight rows.
 _MOST_ROWS = 32
+# Elements of a row that one workgroup walks through, at most; longer sums are cut.
+_LONGEST = 1 << 20
 # Columns of a workgroup, and workgroups along one dimension.
 _COLUMNS, _MOST_GROUPS = 4, 65535
 
 
 def few_rows(a: GpuArray, b: GpuArray) -> GpuArray | None:
-    """(B, M, K) by (B, K, N), or None if there are many rows, or k is not the innermost axis of both."""
+    """(B, M, K) by (B, K, N), or None for many rows, or a k that is long or not the innermost axis of both."""
     batch, m, k = a.shape
     n = b.shape[2]
-    if m > _MOST_ROWS or (k > 1 and not (a.strides[2] == b.strides[1] == 1)):
+    if m > _MOST_ROWS or k > _LONGEST or (k > 1 and not (a.strides[2] == b.strides[1] == 1)):
         return None
     if batch > _MOST_GROUPS or n > _COLUMNS * _MOST_GROUPS:
         return None

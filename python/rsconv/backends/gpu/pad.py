@@ -8,8 +8,8 @@ import numpy as np
 from ..taps import Taps, border_taps
 from .array import GpuArray
 from .layout import assign, copy, memory_order, permute
+from .resampling import resample, select
 from .strided import number_bits
-from .windows import resample, select
 
 __all__ = ["pad", "pad_grad"]
 

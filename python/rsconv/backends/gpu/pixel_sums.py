@@ -6,20 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .array import Binding, GpuArray
+from .array import GpuArray
+from .elementwise import elementwise
+from .layout import assign
 from .runtime import Runtime
 from .strided import type_name
 
 __all__ = [
     "Plan",
     "Sum",
-    "dispatch",
     "fits",
     "keep_sum",
     "kept_sum",
+    "longest_part",
     "room",
+    "run_part",
     "run_sum",
-    "split_sum",
     "sum_of",
 ]
 
@@ -29,6 +31,8 @@ _sum_words = struct.Struct("<8I")
 _SPLITS, _FIRST_SPLIT, _G_FIRST, _X_FIRST, _Y_FIRST = 3, 7, 8, 11, 35
 # Bytes for the parts of a split sum.
 _ROOM = 64 << 20
+# Pixels that a plan may take for one part of the sum.
+_LONGEST = 8192
 _Dispatch = tuple[str, bytes, tuple[int, int, int]]
 
 
@@ -90,11 +94,27 @@ def run_sum(steps: Sum, g: GpuArray, x: GpuArray, result: GpuArray) -> GpuArray:
     return result
 
 
-def dispatch(plan: Plan, g: Binding, x: Binding, y: Binding, y_first: int) -> None:
-    """Run `plan` on bound operands; the parts of its sum go to `y` from element `y_first` on."""
-    runtime = y.array.runtime
-    for variant, words, grid in _products(plan, g.first, x.first, y_first, runtime):
-        runtime.dispatch(variant, words, (g, x), (y,), grid)
+def run_part(plan: Plan, g: GpuArray, x: GpuArray, result: GpuArray, more: bool) -> None:
+    """Run `plan` on parts of arrays, into the float32 `result`, or with `more` add to what it holds.
+
+    Raises BindingTooLarge before anything is dispatched.
+    """
+    runtime = g.runtime
+    left, right, _ = runtime.bind(g), runtime.bind(x), runtime.bind(result)
+    direct = not more and result.is_contiguous()
+    piece = result if direct else runtime.empty(result.shape, result.dtype)
+    sums = piece if plan.splits == 1 else runtime.empty((plan.splits, result.size), result.dtype)
+    target = runtime.bind(sums)
+    for variant, words, grid in _products(plan, left.first, right.first, target.first, runtime):
+        runtime.dispatch(variant, words, (left, right), (target,), grid)
+    if plan.splits > 1:
+        source, target = target, runtime.bind(piece)
+        variant, words, grid = _addition(plan.splits, source.first, piece, target.first)
+        runtime.dispatch(variant, words, (source,), (target,), grid)
+    if more:
+        piece = elementwise("add", (result, piece))
+    if piece is not result:
+        assign(result, piece)
 
 
 def _products(plan: Plan, g_first: int, x_first: int, y_first: int, runtime: Runtime) -> Iterator[_Dispatch]:
@@ -112,14 +132,6 @@ def _products(plan: Plan, g_first: int, x_first: int, y_first: int, runtime: Run
         yield plan.variant, _words.pack(*words), grid
 
 
-def split_sum(sums: GpuArray, result: GpuArray) -> None:
-    """Add the parts of a sum, the rows of `sums`, into the dense `result`, in their order."""
-    runtime = sums.runtime
-    source, target = runtime.bind(sums), runtime.bind(result)
-    variant, words, grid = _addition(sums.shape[0], source.first, result, target.first)
-    runtime.dispatch(variant, words, (source,), (target,), grid)
-
-
 def _addition(splits: int, first: int, result: GpuArray, result_first: int) -> _Dispatch:
     size = result.size
     words = _sum_words.pack(size, splits, first, result_first, size, 0, 0, 0)
@@ -134,3 +146,9 @@ def fits(limit: int, *arrays: GpuArray) -> bool:
 def room(max_binding: int) -> int:
     """Bytes that the parts of a sum may take."""
     return min(_ROOM, max_binding)
+
+
+def longest_part(outputs: int, pixels: int, max_binding: int) -> int:
+    """Pixels of one part of a sum, at most: of large results few parts have room."""
+    parts = max(room(max_binding) // (4 * outputs), 1)
+    return max(-(-pixels // parts), min(pixels, _LONGEST))

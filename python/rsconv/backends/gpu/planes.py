@@ -1,15 +1,14 @@
 """Arrays as batches of planes, (n, c, d, h, w), for kernels over the last one to three axes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...errors import BindingTooLarge
 from .array import GpuArray, dense_strides
 from .layout import contiguous
-from .plans import Step
+from .regions import Box, Part
 
-__all__ = ["Planes", "by_batch", "empty_like", "planes"]
+__all__ = ["Planes", "common_width", "empty_like", "numbered", "order_name", "planes", "seen_words"]
 
 _MASK = 0xFFFFFFFF
 
@@ -24,7 +23,7 @@ class Planes(NamedTuple):
         """`first` and the strides in units of `width` channels, as the words of a uniform block."""
         n, c, *spatial = self.array.strides
         channel = 1 if width > 1 else c
-        return (first // width, *((step // width) & _MASK for step in (n, channel * width, *spatial)))
+        return tuple([(step // width) & _MASK for step in (first, n, channel * width, *spatial)])
 
     def width(self) -> int:
         """4 if four channels can be read at once, else 1."""
@@ -60,9 +59,6 @@ def planes(x: GpuArray, rank: int) -> Planes:
         and all(step >= c * c_step for size, step in zip(spatial, inner_steps, strict=True) if size > 1)
         and any(size > 1 for size in spatial)
     )
-    if n == 1 and not last:
-        # The batch is what is cut if a binding is too large.
-        n, c, n_step, c_step = c, 1, c_step, n_step
     fill = 3 - rank
     view = x.view((n, c, *(1,) * fill, *spatial), (n_step, c_step, *(0,) * fill, *inner_steps), x.offset)
     return Planes(view, last)
@@ -87,22 +83,22 @@ def empty_like(
     return made, made.view(whole, dense_strides(whole, (0, 2, 3, 4, 1) if source.last else None), 0)
 
 
-def by_batch(arrays: Sequence[GpuArray], run: Callable[[list[GpuArray]], Step | None]) -> Step | None:
-    """Call `run` with the arrays, or with parts of their first axes that the device can bind.
+def seen_words(part: Part, first: int, width: int) -> tuple[int, ...]:
+    """The words of an array that a region of planes reads, places counted from where its planes start."""
+    return Planes(part.view, False).words(width, part.origin(first, (2, 3, 4)))
 
-    `run` raises BindingTooLarge before it dispatches what is too large, and returns what it dispatched: it is
-    returned if there was one part.
-    """
-    try:
-        return run(list(arrays))
-    except BindingTooLarge:
-        size = arrays[0].shape[0]
-        if size == 1:
-            raise
-        half = size // 2
-        for start, count in ((0, half), (half, size - half)):
-            by_batch(
-                [a.view((count, *a.shape[1:]), a.strides, a.offset + start * a.strides[0]) for a in arrays],
-                run,
-            )
-        return None
+
+def common_width(parts: Sequence[Part], last: bool) -> int:
+    """4 if four channels of all can be read at once, else 1."""
+    return min([Planes(part.view, last).width() for part in parts]) if last else 1
+
+
+def order_name(last: bool, width: int) -> str:
+    """How names of variants call the order of a loop over planes."""
+    return "last4" if width == 4 else "last" if last else "first"
+
+
+def numbered(box: Box, width: int) -> tuple[int, ...]:
+    """The number of a region's outputs in groups of `width` channels, and its channels, d, h, w."""
+    _, c, d, h, w = box.sizes
+    return math.prod(box.sizes) // width, c // width, d, h, w

@@ -67,11 +67,16 @@ def keep(key: Hashable, step: Step | None, outputs: Sequence[GpuArray]) -> None:
 
 
 def replay(
-    key: Hashable, runtime: Runtime, inputs: Sequence[GpuArray], patch: tuple[int, bytes] | None = None
+    key: Hashable,
+    runtime: Runtime,
+    inputs: Sequence[GpuArray],
+    patch: tuple[int, bytes] | None = None,
+    beside: Sequence[GpuArray] = (),
 ) -> list[GpuArray] | None:
     """New outputs by the step kept for `key`; None if there is none, or not all can be bound whole.
 
-    `patch` is a place in the parameters and what stands there in this call.
+    `patch` is a place in the parameters and what stands there in this call; `beside` are arrays that are
+    written, too, and not new.
     """
     plan = _plans.get(key)
     if plan is None:
@@ -86,5 +91,7 @@ def replay(
         at, part = patch
         words = words[:at] + part + words[at + len(part) :]
     bind = runtime.bind
-    runtime.dispatch(variant, words, [bind(x) for x in inputs], [bind(y) for y in outputs], groups)
+    runtime.dispatch(
+        variant, words, [bind(x) for x in inputs], [bind(y) for y in (*outputs, *beside)], groups
+    )
     return outputs

@@ -13,6 +13,7 @@ from .array import Binding, GpuArray, dense_strides, stored_bytes
 from .buffers import SPARE, Buffer, Pool
 from .calls import Plans
 from .commands import Commands
+from .faults import Faults
 from .sentinels import GUARD, Sentinels
 from .staging import Downloads, Uploads
 
@@ -56,6 +57,7 @@ class Runtime(Commands):
         self._tables: OrderedDict[Hashable, GpuArray] = OrderedDict()
         self.sentinels: Sentinels | None = None
         self.plans = Plans(self)
+        self._faults: Faults | None = None
         self.bytes_up = self.bytes_down = 0
 
     # Arrays.
@@ -166,6 +168,16 @@ class Runtime(Commands):
             raise ShapeError(f"strides {strides} and shape {shape} differ in length")
         return GpuArray(self, self.pool.adopt(raw), dtype, shape, strides, offset)
 
+    @property
+    def faults(self) -> Faults:
+        """Where kernels leave indices that are out of range."""
+        if self.recording is not None:
+            # A plan writes to new arrays only.
+            self.recording.spoil()
+        if self._faults is None:
+            self._faults = Faults(self)
+        return self._faults
+
     def empty_cache(self) -> None:
         """Let go of all memory that no array holds, here and on the host."""
         with self.lock:
@@ -221,6 +233,8 @@ class Runtime(Commands):
                 self.downloads.read(raw, start, out)
             with self.lock:
                 self.bytes_down += out.nbytes
+            if self._faults is not None and self._faults.pending:
+                self._faults.check()
 
     def begin_read(self, raw: Any, at: int, size: int) -> Any:
         """Submit everything and a copy of bytes, multiples of 4, to staging memory, which is returned."""
@@ -234,10 +248,15 @@ class Runtime(Commands):
         return staging
 
     def synchronize(self) -> None:
-        """Submit the open batch and wait until the device has done all work."""
+        """Submit the open batch and wait until the device has done all work.
+
+        Raises IndexError for indices out of range that were met since the last wait, as `read` does.
+        """
         with self.guard("waiting for the device"):
             # A small copy behind all work: wgpu-py 0.32 cannot wait for the queue itself.
             self.downloads.wait(self.begin_read(self._arena.raw, 0, 8))
+        if self._faults is not None and self._faults.pending:
+            self._faults.check()
 
     def _create_buffer(self, size: int) -> Any:
         with self.guard(f"allocating {size:,} bytes"):

@@ -16,6 +16,8 @@ from .strided import Axes, collapse, pack_axes, pack_steps, split, strided_order
 __all__ = ["softmax"]
 
 _parameters = struct.Struct("<12I")
+# Elements of a row that one workgroup walks through, at most.
+_LONGEST = 1 << 20
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -34,6 +36,8 @@ def softmax(x: GpuArray, axis: int, log: bool) -> GpuArray:
     result = x.runtime.empty(x.shape, x.dtype, memory_order(x))
     if result.size == 0:
         return result
+    if x.shape[axis] > _LONGEST:
+        return _in_steps(x, axis, log)
     try:
         steps = _run(f"{name}_{type_name(x.dtype)}", x, axis, result)
     except BindingTooLarge:
@@ -71,7 +75,7 @@ def _run(variant: str, x: GpuArray, axis: int, result: GpuArray) -> list[Step]:
 
 
 def _in_steps(x: GpuArray, axis: int, log: bool) -> GpuArray:
-    """Softmax of rows that the device cannot bind at once."""
+    """Softmax of rows that the device cannot bind at once, or that take a workgroup long."""
     wide = copy(x, _FLOAT32)
     shifted = elementwise("sub", (wide, reduce("max", wide, (axis,))))
     powers = elementwise("exp", (shifted,))

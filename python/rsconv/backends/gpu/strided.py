@@ -1,14 +1,13 @@
 """Dispatches over strided arrays: collapsed axes, units of four elements, and the words of strided.wgsl."""
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import BindingTooLarge
 from .array import GpuArray
+from .regions import Box, Operand, Part, by_regions
 
 __all__ = [
     "MOST_AXES",
@@ -141,43 +140,27 @@ def number_bits(value: Any, dtype: np.dtype[Any]) -> int:
 
 
 def split(axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuArray]], None]) -> None:
-    """Call `run` for parts of a loop that the device can bind and number, along its outermost axes.
+    """Call `run` for parts of a loop that the device can bind and number; see `by_regions`.
 
     `arrays` start at the loop's first element. `run` gets views of the part, and raises BindingTooLarge
     before it dispatches anything.
     """
-    if len(axes.sizes) <= MOST_AXES:
-        shape = axes.sizes[::-1]
-        views = [
-            array.view(shape, strides[::-1], array.offset)
-            for array, strides in zip(arrays, axes.strides, strict=True)
-        ]
-        try:
-            run(axes, views)
-            return
-        except BindingTooLarge:
-            if math.prod(shape) <= 1:
-                raise
-    inner, outer = axes.sizes[:-1], axes.sizes[-1]
-    if not inner:
-        # Parts start at multiples of 4, for what reads groups of neighbours.
-        parts = _halves(outer, 4 if outer > 4 else 1)
-    elif outer == 1 or len(axes.sizes) > MOST_AXES:
-        parts = [(i, None) for i in range(outer)]
-    else:
-        parts = _halves(outer, 1)
-    for start, size in parts:
-        moved = [
-            array.view(array.shape, array.strides, array.offset + start * strides[-1])
-            for array, strides in zip(arrays, axes.strides, strict=True)
-        ]
-        if size is None:
-            part = Axes(inner, tuple(strides[:-1] for strides in axes.strides))
-        else:
-            part = Axes((*inner, size), axes.strides)
-        split(part, moved, run)
+    sizes = axes.sizes[::-1]
+    if len(sizes) > MOST_AXES:
+        inner = Axes(axes.sizes[:-1], tuple(strides[:-1] for strides in axes.strides))
+        for i in range(sizes[0]):
+            moved = [
+                array.view(array.shape, array.strides, array.offset + i * strides[-1])
+                for array, strides in zip(arrays, axes.strides, strict=True)
+            ]
+            split(inner, moved, run)
+        return
 
+    def part(box: Box, parts: list[Part]) -> None:
+        run(Axes(box.sizes[::-1], axes.strides), [part.view for part in parts])
 
-def _halves(size: int, step: int) -> list[tuple[int, int | None]]:
-    half = max(size // 2 // step, 1) * step
-    return [(0, half), (half, size - half)]
+    views = [
+        Operand(array.view(sizes, strides[::-1], array.offset))
+        for array, strides in zip(arrays, axes.strides, strict=True)
+    ]
+    by_regions(sizes, views, part)

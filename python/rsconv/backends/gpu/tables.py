@@ -1,6 +1,6 @@
 """Tables of windows and taps as kernels read them: every axis has its part, those that are missing too."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,8 +9,23 @@ from numpy.typing import NDArray
 
 from ..taps import Taps
 from ..windows import Window, Windows
+from .array import Binding, GpuArray
+from .regions import Box, at_most
 
-__all__ = ["Spans", "element_span", "element_spans", "output_spans", "taps_begins", "taps_table"]
+__all__ = [
+    "Cut",
+    "Spans",
+    "bind_spans",
+    "bind_taps",
+    "element_span",
+    "element_spans",
+    "must_cut",
+    "output_spans",
+    "span_reach",
+    "taps_begins",
+    "taps_reach",
+    "taps_table",
+]
 
 
 class Spans(NamedTuple):
@@ -18,6 +33,15 @@ class Spans(NamedTuple):
 
     values: NDArray[np.int32]
     begins: tuple[int, int, int]
+    axes: tuple[NDArray[np.int64], ...]
+
+
+class Cut(NamedTuple):
+    """Of what each place of an axis sees, `length` elements behind the first `skip`."""
+
+    axis: int
+    skip: int
+    length: int
 
 
 def _joined(axes: Sequence[NDArray[np.int64]]) -> Spans:
@@ -26,14 +50,62 @@ def _joined(axes: Sequence[NDArray[np.int64]]) -> Spans:
         begins.append(total)
         total += axis.size
     values = np.concatenate([axis.reshape(-1) for axis in axes]).astype(np.int32)
-    return Spans(values, (begins[0], begins[1], begins[2]))
+    return Spans(values, (begins[0], begins[1], begins[2]), tuple(axes))
+
+
+def _spans(axes: Sequence[NDArray[np.int64]], steps: Sequence[int], cut: Cut | None) -> Spans:
+    """The spans of up to three axes, whose elements are `steps` apart."""
+    axes = list(axes)
+    if cut is not None:
+        first, count = axes[cut.axis].T
+        now = np.clip(count - cut.skip, 0, cut.length)
+        axes[cut.axis] = np.stack((np.where(now > 0, first + cut.skip * steps[cut.axis], 0), now), 1)
+    return _joined([*[np.array([[0, 1]])] * (3 - len(axes)), *axes])
+
+
+def span_reach(rows: NDArray[np.int64], step: int) -> Callable[[int, int], tuple[int, int]]:
+    """What the places from one to another of an axis see of another one."""
+
+    def reach(start: int, stop: int) -> tuple[int, int]:
+        part = rows[start:stop]
+        part = part[part[:, 1] > 0]
+        if not len(part):
+            return 0, 0
+        return int(part[:, 0].min()), int((part[:, 0] + (part[:, 1] - 1) * step).max()) + 1
+
+    return reach
+
+
+def bind_spans(table: GpuArray, key: Hashable, spans: Spans, box: Box) -> tuple[Binding, tuple[int, ...]]:
+    """The table, and where each axis begins for a region of planes; its own table if all is too large."""
+    runtime = table.runtime
+    starts, sizes = box.starts[2:], box.sizes[2:]
+    if table.buffer.block.size <= runtime.max_binding:
+        return runtime.bind(table), tuple(
+            begin + 2 * start for begin, start in zip(spans.begins, starts, strict=True)
+        )
+    part = _joined(
+        [axis[start : start + size] for axis, start, size in zip(spans.axes, starts, sizes, strict=True)]
+    )
+    return runtime.bind(runtime.table((key, starts, sizes), part.values)), part.begins
+
+
+def must_cut(table: GpuArray, words: Sequence[int]) -> Callable[[tuple[int, ...]], int | None] | None:
+    """Names an axis of planes whose part of a region's own table, of so many words a place, is too large.
+
+    None if the whole table can be bound.
+    """
+    limit = table.runtime.max_binding
+    if table.buffer.block.size <= limit:
+        return None
+    room = (limit - 512) // (4 * len(words))
+    return at_most([1 << 62] * 2 + [max((room - 2) // each, 1) for each in words])
 
 
 @lru_cache(256)
-def element_spans(windows: Windows) -> Spans:
+def element_spans(windows: Windows, cut: Cut | None = None) -> Spans:
     """For each output of an axis, its first element and how many it sees."""
-    whole = np.array([[0, 1]])
-    return _joined([*[whole] * (3 - len(windows)), *map(element_span, windows)])
+    return _spans([element_span(w) for w in windows], [w.dilation for w in windows], cut)
 
 
 def element_span(window: Window) -> NDArray[np.int64]:
@@ -50,10 +122,9 @@ def element_span(window: Window) -> NDArray[np.int64]:
 
 
 @lru_cache(256)
-def output_spans(windows: Windows) -> Spans:
+def output_spans(windows: Windows, cut: Cut | None = None) -> Spans:
     """For each element of an axis, the first output that may see it and how many may."""
-    whole = np.array([[0, 1]])
-    return _joined([*[whole] * (3 - len(windows)), *map(_output_span, windows)])
+    return _spans([_output_span(w) for w in windows], [1] * len(windows), cut)
 
 
 def _output_span(window: Window) -> NDArray[np.int64]:
@@ -92,3 +163,53 @@ def taps_table(axes: Sequence[Taps | int]) -> NDArray[Any]:
         else:
             parts += [np.arange(axis + 1), np.arange(axis), np.ones(axis, np.float32).view(np.int32)]
     return np.concatenate(parts).astype(np.int32)
+
+
+def taps_reach(axis: Taps | int) -> Callable[[int, int], tuple[int, int]] | None:
+    """What some outputs see of the axis; None where each sees itself."""
+    if not isinstance(axis, Taps):
+        return None
+    taps = axis
+
+    def reach(start: int, stop: int) -> tuple[int, int]:
+        seen = taps.indices[taps.offsets[start] : taps.offsets[stop]]
+        seen = seen[seen >= 0]
+        return (int(seen.min()), int(seen.max()) + 1) if len(seen) else (0, 0)
+
+    return reach
+
+
+def bind_taps(
+    table: GpuArray, key: Hashable, axes: Sequence[Taps | int], box: Box, select: bool
+) -> tuple[Binding, tuple[list[int], list[int], list[int]]]:
+    """The table, and where rows, elements and weights of each axis begin for a region of planes.
+
+    With `select` there is one element for each row, found without the row.
+    """
+    runtime = table.runtime
+    starts, sizes = box.starts[2:], box.sizes[2:]
+    if table.buffer.block.size <= runtime.max_binding:
+        rows, elements, weights = taps_begins(axes)
+        rows = [begin + start for begin, start in zip(rows, starts, strict=True)]
+        if select:
+            elements = [begin + start for begin, start in zip(elements, starts, strict=True)]
+        return runtime.bind(table), (rows, elements, weights)
+    part = [_some(axis, start, size) for axis, start, size in zip(axes, starts, sizes, strict=True)]
+    own = runtime.table((key, starts, sizes), lambda: taps_table(part))
+    return runtime.bind(own), taps_begins(part)
+
+
+def _some(axis: Taps | int, start: int, size: int) -> Taps:
+    """The rows of some outputs."""
+    if not isinstance(axis, Taps):
+        return Taps(
+            None,
+            axis,
+            np.arange(size + 1, dtype=np.int32),
+            np.arange(start, start + size, dtype=np.int32),
+            None,
+        )
+    offsets = axis.offsets[start : start + size + 1]
+    used = slice(offsets[0], offsets[-1])
+    weights = None if axis.weights is None else axis.weights[used]
+    return Taps(None, axis.size, offsets - offsets[0], axis.indices[used], weights)

@@ -13,27 +13,25 @@ import numpy as np
 
 from ... import _core
 from ..._core import Geometry
-from ...errors import BindingTooLarge, DtypeError
+from ...errors import DtypeError
 from .array import GpuArray
-from .elementwise import elementwise
 from .layout import assign, relayout
-from .layout import slice as part
-from .pixel_sums import Plan, dispatch, fits, keep_sum, kept_sum, room, run_sum, split_sum, sum_of
+from .pixel_sums import Plan, fits, keep_sum, kept_sum, longest_part, room, run_part, run_sum, sum_of
 from .plans import layout_key
+from .regions import MOST_WORK, Box, Operand, Part, by_regions
 from .runtime import Runtime
 
 __all__ = ["conv_weight_grad", "explain"]
 
 # Products of a dispatch: below a second on a slow GPU.
-_MOST_PRODUCTS = 20_000_000_000
-# Pixels that a plan may take for one part of the sum.
-_LONGEST = 8192
+_MOST_PRODUCTS = MOST_WORK
+_FLOAT32 = np.dtype(np.float32)
 
 
 def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> GpuArray:
     """Gradient of `conv` with respect to `w`, in float32 or float16 (sums are float32).
 
-    Raises DtypeError for other dtypes, BindingTooLarge if one sample is more than the device binds.
+    Raises DtypeError for other dtypes, BindingTooLarge if one row of an image is more than the device binds.
     """
     if x.dtype.kind != "f":
         raise DtypeError(f"convolutions on the GPU take float32 or float16, but got {x.dtype.name}")
@@ -54,60 +52,99 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
     source, grad = (grad_output, x) if geometry.transposed else (x, grad_output)
     pixels = _channels_last(grad, geometry.rank)
     images = _channels_last(source, geometry.rank)
-    half = x.dtype == np.float16
-    if _is_long(geometry, pixels, result):
-        return _halves(geometry, x, grad_output, result)
     if fits(limit, images, pixels, result):
-        plan = _plan(geometry, images.shape[0], half, _operand(images), _operand(pixels), room(limit))
-        steps = sum_of(plan, pixels, images, result)
-        if images.buffer is source.buffer and pixels.buffer is grad.buffer:
-            keep_sum(key, steps)
-        return run_sum(steps, pixels, images, result)
-    return _by_parts(geometry, images, pixels, result)
+        products = result.size * longest_part(result.size, pixels.size // pixels.shape[1], limit)
+        if products <= _MOST_PRODUCTS:
+            half = x.dtype == np.float16
+            plan = _plan(geometry, images.shape[0], half, _operand(images), _operand(pixels), room(limit))
+            steps = sum_of(plan, pixels, images, result)
+            if images.buffer is source.buffer and pixels.buffer is grad.buffer:
+                keep_sum(key, steps)
+            return run_sum(steps, pixels, images, result)
+    total = result if result.dtype == _FLOAT32 else runtime.empty(result.shape, _FLOAT32)
+    _by_regions(geometry, images, pixels, total)
+    if total is not result:
+        assign(result, total)
+    return result
 
 
-def _is_long(geometry: Geometry, pixels: GpuArray, result: GpuArray) -> bool:
-    """Whether one part of the sum is too much work for a dispatch: of large weights few parts fit memory."""
-    if geometry.groups > 1 or result.shape[0] == 1:
-        return False
-    positions = pixels.size // pixels.shape[1]
-    parts = max(room(result.runtime.max_binding) // (4 * result.size), 1)
-    longest = max(-(-positions // parts), min(positions, _LONGEST))
-    return result.size * longest > _MOST_PRODUCTS
+def _by_regions(geometry: Geometry, images: GpuArray, pixels: GpuArray, result: GpuArray) -> None:
+    """The sum by regions of (samples, pixels' d, h, w, groups, their outputs), added in their order."""
+    rank, groups = geometry.rank, geometry.groups
+    fill = 3 - rank
+    rows, channels = result.shape[0] // groups, images.shape[1] // groups
+    columns = result.size // result.shape[0]
+    stride, dilation = (1,) * fill + geometry.stride, (1,) * fill + geometry.dilation
+    low = (0,) * fill + tuple([pad[0] for pad in geometry.padding])
+    kernel = geometry.weight_shape[2:]
+    extent = [(size - 1) * step + 1 for size, step in zip((1,) * fill + kernel, dilation, strict=True)]
+    n, _, *sizes = pixels.shape
+    shape = (n, *sizes, groups, rows)
 
+    def seen(box: Box) -> Box:
+        starts, counts = [], []
+        for axis in range(3):
+            size, first = images.shape[2 + axis], box.starts[1 + axis] * stride[axis] - low[axis]
+            start = min(max(first, 0), size - 1)
+            end = first + (box.sizes[1 + axis] - 1) * stride[axis] + extent[axis]
+            starts.append(start)
+            counts.append(max(min(end, size), start + 1) - start)
+        return Box((box.starts[0], *starts, box.starts[4]), (box.sizes[0], *counts, box.sizes[4]))
 
-def _halves(geometry: Geometry, x: GpuArray, grad_output: GpuArray, result: GpuArray) -> GpuArray:
-    """The gradient of the first and of the second half of the weight's first axis."""
-    rank, rows = geometry.rank, result.shape[0]
-    given, shape = [x, grad_output], list(geometry.input_shape)
-    which = 0 if geometry.transposed else 1
-    channels = given[which].ndim - 1 - rank
-    if channels and not _pixels_in_order(given[which].shape, given[which].strides):
-        # Copied once, and not for every part.
-        given[which] = relayout(given[which], (0, *range(2, rank + 2), 1))
-    whole = given[which]
-    for start, stop in ((0, rows // 2), (rows // 2, rows)):
-        index = [slice(None)] * whole.ndim
-        index[channels] = slice(start, stop)
-        given[which] = part(whole, tuple(index))
-        if geometry.transposed:
-            shape[channels] = stop - start
+    def view(x: GpuArray, shape: tuple[int, ...], *inner: int) -> GpuArray:
+        return x.view(shape, (x.strides[0], *x.strides[2:5], *inner), x.offset)
+
+    operands = [
+        Operand(result.view((*shape, columns), (0, 0, 0, 0, rows * columns, columns, 1), result.offset)),
+        Operand(view(images, (n, *images.shape[2:], groups, channels), channels, 1), seen),
+        Operand(view(pixels, shape, rows, 1)),
+    ]
+
+    def must(sizes: tuple[int, ...]) -> int | None:
+        # Pixels of a dispatch lie at one distance, and several groups have all of their outputs.
+        for axis in (0, 1, 2):
+            if sizes[axis] > 1 and sizes[axis + 1 : 4] != shape[axis + 1 : 4]:
+                return axis
+        return 4 if sizes[4] > 1 and sizes[5] != rows else None
+
+    def work(sizes: tuple[int, ...]) -> float:
+        outputs = sizes[4] * sizes[5] * columns
+        products = outputs * longest_part(outputs, math.prod(sizes[:4]), result.runtime.max_binding)
+        return products * (MOST_WORK / _MOST_PRODUCTS)
+
+    def run(box: Box, parts: list[Part]) -> None:
+        to, image, pixel = (part.view for part in parts)
+        samples, *counts, own_groups, own_rows = box.sizes
+        own_channels, outputs = own_groups * channels, own_groups * own_rows
+        pads = []
+        for axis in range(fill, 3):
+            before = parts[1].starts[1 + axis] - box.starts[1 + axis] * stride[axis] + low[axis]
+            reach = (counts[axis] - 1) * stride[axis] + extent[axis]
+            pads.append((before, reach - before - image.shape[1 + axis]))
+        target = to.view((outputs, columns), (columns, 1), to.offset)
+        more = any(box.starts[:4])
+        if min(map(min, pads)) < 0:
+            # These windows see nothing but padding.
+            if not more:
+                assign(target, 0)
+            return
+        x_shape, steps = (samples, own_channels, *image.shape[1:4]), image.strides
+        x = image.view(x_shape, (steps[0], 1, *steps[1:4]), image.offset)
+        g_shape, steps = (samples, outputs, *counts), pixel.strides
+        g = pixel.view(g_shape, (steps[0], 1, *steps[1:4]), pixel.offset)
         own = Geometry(
             rank,
-            tuple(shape),
-            (stop - start, *result.shape[1:]),
-            None,
-            geometry.stride,
-            geometry.padding,
-            geometry.output_padding,
-            1,
-            geometry.dilation,
-            geometry.transposed,
+            (samples, own_channels, *image.shape[1 + fill : 4]),
+            (outputs, channels, *kernel),
+            stride=stride[fill:],
+            padding=pads,
+            groups=own_groups,
+            dilation=dilation[fill:],
         )
-        assign(
-            part(result, (slice(start, stop), *(slice(None),) * (rank + 1))), conv_weight_grad(own, *given)
-        )
-    return result
+        plan = _plan(own, samples, False, _operand(x), _operand(g), room(result.runtime.max_binding))
+        run_part(plan, g, x, target, more)
+
+    by_regions(shape, operands, run, work=work, must=must)
 
 
 def explain(runtime: Runtime, geometry: Geometry, dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -142,37 +179,6 @@ def _dense(shape: Sequence[int]) -> tuple[tuple[int, ...], bool]:
     for size in (*sizes[::-1], *(1,) * (3 - len(sizes))):
         steps.append(steps[-1] * size)
     return tuple(steps[::-1]), True
-
-
-def _by_parts(geometry: Geometry, images: GpuArray, pixels: GpuArray, result: GpuArray) -> GpuArray:
-    """The sum over samples that the device cannot bind at once: every part leaves parts of the sum."""
-    runtime, half = result.runtime, result.dtype == np.float16
-    parts = _parts([images, pixels])
-    space = room(runtime.max_binding) // len(parts)
-    plans = [
-        _plan(geometry, stop - start, half, _operand(image), _operand(pixel), space)
-        for start, stop, (image, pixel) in parts
-    ]
-    splits = sum(plan.splits for plan in plans)
-    single = np.dtype(np.float32)
-    if splits * result.size * 4 > runtime.max_binding:
-        # Large weights: one part of the sum after the other.
-        total: GpuArray | None = None
-        for plan, (_, _, (image, pixel)) in zip(plans, parts, strict=True):
-            sums = runtime.empty((plan.splits, result.size), single)
-            dispatch(plan, runtime.bind(pixel), runtime.bind(image), runtime.bind(sums), 0)
-            piece = runtime.empty(result.shape, single)
-            split_sum(sums, piece)
-            total = piece if total is None else elementwise("add", (total, piece))
-        assign(result, total)
-        return result
-    sums = runtime.empty((splits, result.size), single)
-    target, at = runtime.bind(sums), 0
-    for plan, (_, _, (image, pixel)) in zip(plans, parts, strict=True):
-        dispatch(plan, runtime.bind(pixel), runtime.bind(image), target, target.first + at * plan.outputs)
-        at += plan.splits
-    split_sum(sums, result)
-    return result
 
 
 def _channels_last(x: GpuArray, rank: int) -> GpuArray:
@@ -211,31 +217,6 @@ def _pixels_in_order(shape: Sequence[int], strides: Sequence[int]) -> bool:
             return False
         expected = step * size
     return True
-
-
-def _parts(arrays: list[GpuArray]) -> list[tuple[int, int, list[GpuArray]]]:
-    """Ranges of samples that the device can bind, with the arrays of each."""
-    samples = arrays[0].shape[0]
-    parts: list[tuple[int, int, list[GpuArray]]] = []
-
-    def add(start: int, stop: int) -> None:
-        views = [
-            a.view((stop - start, *a.shape[1:]), a.strides, a.offset + start * a.strides[0]) for a in arrays
-        ]
-        try:
-            for view in views:
-                view.runtime.bind(view)
-        except BindingTooLarge:
-            if stop - start == 1:
-                raise
-            middle = (start + stop) // 2
-            add(start, middle)
-            add(middle, stop)
-        else:
-            parts.append((start, stop, views))
-
-    add(0, samples)
-    return parts
 
 
 def _operand(x: GpuArray) -> tuple[tuple[int, ...], bool]:

@@ -1,31 +1,32 @@
-"""Max pooling and resampling over the last axes."""
+"""Max pooling over the last axes."""
 
 import math
 import struct
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from ...errors import DtypeError
-from ..taps import Taps
+from ...errors import BindingTooLarge, DtypeError, ShapeError
 from ..windows import Window, Windows
 from .array import GpuArray
 from .elementwise import elementwise
-from .layout import assign, copy
-from .planes import Planes, by_batch, empty_like, planes
+from .layout import assign, copy, reshape
+from .planes import common_width, empty_like, numbered, order_name, planes, seen_words
 from .plans import Step, keep, layout_key, replay, send
 from .reduction import reduce
+from .regions import MOST_SERIAL, TAP_WORK, Box, Operand, Part, by_regions, window_reach
 from .strided import type_name
-from .tables import element_span, element_spans, output_spans, taps_begins, taps_table
+from .tables import Cut, bind_spans, element_span, element_spans, must_cut, output_spans, span_reach
 
-__all__ = ["max_pool", "max_pool_grad", "resample", "select"]
+__all__ = ["max_pool", "max_pool_grad"]
 
-_words = struct.Struct("<24I")
-# Taps of one output above which axes are resampled one after the other.
-_MOST_TAPS = 32
+_words = struct.Struct("<28I")
+_grad_words = struct.Struct("<32I")
 # Elements of a whole axis above which a reduction's workgroups beat a thread for each output.
 _LONG = 64
+# Elements of a window above which axes are pooled one after the other.
+_MANY = 4096
+_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 _WHOLE = Window(1, 1, 1, 1, 0, 1, False)
 
 
@@ -38,56 +39,190 @@ def max_pool(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, Gp
         rank = len(windows)
         if math.prod(x.shape[-rank:]) >= _LONG:
             return reduce("max", x, tuple(range(x.ndim - rank, x.ndim))), None
-    runtime = x.runtime
-    table = runtime.table(("max_pool", windows), element_spans(windows).values)
-    key = ("max_pool", layout_key(x), windows, indices)
+    taps = math.prod([window.kernel for window in windows])
+    if taps <= _MANY:
+        try:
+            return _max_pool(x, windows, indices)
+        except BindingTooLarge:
+            if taps == 1:
+                raise
+    return _by_axes(x, windows, indices)
+
+
+def _max_pool(
+    x: GpuArray, windows: Windows, indices: bool, cut: Cut | None = None
+) -> tuple[GpuArray, GpuArray | None]:
+    """`max_pool` in one pass, of all elements or those of `cut`."""
+    runtime, kind = x.runtime, type_name(x.dtype)
+    spans, table_key = element_spans(windows, cut), ("max_pool", windows, cut)
+    table = runtime.table(table_key, spans.values)
+    key = (table_key, layout_key(x), indices)
     known = replay(key, runtime, (x, table))
     if known is not None:
         return known[0], known[1] if indices else None
-    source = planes(x, len(windows))
+    rank = len(windows)
+    source = planes(x, rank)
     sizes = tuple(window.outputs for window in windows)
     y, whole = empty_like(source, x, sizes)
-    arrays = [whole, source.array]
+    operands = [Operand(whole)]
     index = None
     if indices:
-        index, places = empty_like(source, x, sizes, np.dtype(np.int32))
-        arrays.append(places)
+        if math.prod(x.shape[-rank:]) >= 1 << 31:
+            raise ShapeError(f"indices into planes of shape {x.shape[-rank:]} are more than int32 can count")
+        index, places = empty_like(source, x, sizes, _INT32)
+        operands.append(Operand(places))
     if y.size == 0:
         return y, index
-    begins, places_in = element_spans(windows).begins, runtime.bind(table)
-    width = source.width()
-    axes = (_WHOLE,) * (3 - len(windows)) + windows
-    variant = f"max_pool_{kind}_{_order(source, width)}{'_indices' if indices else ''}"
+    axes = (_WHOLE,) * (3 - rank) + windows
+    reach = window_reach(
+        (
+            None,
+            None,
+            *[span_reach(span, w.dilation) for span, w in zip(spans.axes, axes, strict=True)],
+        )
+    )
+    operands.append(Operand(source.array, reach))
 
-    def run(parts: list[GpuArray]) -> Step:
-        target, values = runtime.bind(parts[0]), runtime.bind(parts[1])
-        outputs = [target, *(runtime.bind(part) for part in parts[2:])]
-        threads, head = _outputs(parts[0], width)
+    def run(box: Box, parts: list[Part]) -> Step:
+        places_in, begins = bind_spans(table, table_key, spans, box)
+        *outputs, values = [runtime.bind(part.view) for part in parts]
+        width = common_width(parts, source.last)
         words = _words.pack(
-            *head,
-            *Planes(parts[1], source.last).words(width, values.first),
+            *numbered(box, width),
+            *seen_words(parts[-1], values.first, width),
             axes[1].size,
             axes[2].size,
             *(axis.dilation for axis in axes),
             *begins,
-            target.first // width,
+            *seen_words(Part(parts[0].view, (0,) * 5), outputs[0].first, width),
             outputs[-1].first // width,
-            *(0, 0, 0),
+            *(0, 0),
         )
-        return send(variant, words, (values, places_in), outputs, threads)
+        variant = f"max_pool_{kind}_{order_name(source.last, width)}{'_indices' if indices else ''}"
+        return send(variant, words, (values, places_in), outputs, math.prod(box.sizes) // width)
 
-    step = by_batch(arrays, run)
+    each = TAP_WORK * math.prod([int(span[:, 1].max()) for span in spans.axes])
+    step = by_regions(
+        whole.shape,
+        operands,
+        run,
+        work=lambda sizes: math.prod(sizes) * each,
+        must=must_cut(table, (2, 2, 2)),
+    )
     if source.array.buffer is x.buffer:
         keep(key, step, (y,) if index is None else (y, index))
     return y, index
 
 
+def _by_axes(x: GpuArray, windows: Windows, indices: bool) -> tuple[GpuArray, GpuArray | None]:
+    """Large windows along one axis after the other, and long ones in parts: a thread sees few elements."""
+    rank = len(windows)
+    y, index = x, None
+    for axis in reversed(range(rank)):
+        window = windows[axis]
+        if (window.kernel, window.stride, window.low, window.outputs) == (1, 1, 0, window.size):
+            continue
+        sizes = y.shape[-rank:]
+        one = tuple(
+            [window if i == axis else _WHOLE._replace(size=n, outputs=n) for i, n in enumerate(sizes)]
+        )
+        y, found = _in_parts(y, one, indices, Cut(axis, 0, window.kernel))
+        if found is not None:
+            index = found if index is None else _named(index, found, rank)
+    return y, index
+
+
+def _in_parts(x: GpuArray, windows: Windows, indices: bool, cut: Cut) -> tuple[GpuArray, GpuArray | None]:
+    """`_max_pool` of elements of windows along one axis, some after the others if need be."""
+    whole = cut.length == windows[cut.axis].kernel
+    if cut.length <= MOST_SERIAL:
+        try:
+            return _max_pool(x, windows, indices, None if whole else cut)
+        except BindingTooLarge:
+            if cut.length == 1:
+                raise
+    y, index = None, None
+    for part in _pieces(cut):
+        new, found = _in_parts(x, windows, indices, part)
+        if y is None:
+            y, index = new, found
+        elif found is None:
+            y = elementwise("maximum", (y, new))
+        else:
+            # The first of equals, and the first NaN.
+            better = elementwise("gt", (new, y))
+            if x.dtype.kind == "f":
+                numbers = elementwise("logical_not", (elementwise("isnan", (y,)),))
+                first_nan = elementwise("logical_and", (elementwise("isnan", (new,)), numbers))
+                better = elementwise("logical_or", (better, first_nan))
+            better = elementwise("logical_or", (better, elementwise("lt", (index, 0))))
+            y, index = elementwise("where", (better, new, y)), elementwise("where", (better, found, index))
+    assert y is not None
+    return y, index
+
+
+def _named(index: GpuArray, found: GpuArray, rank: int) -> GpuArray:
+    """The elements of `index` at the places `found` of its planes, or -1 where there is none."""
+    from .gather import gather
+
+    lead = found.shape[:-rank]
+    flat = reshape(index, (*lead, math.prod(index.shape[-rank:])))
+    places = reshape(found, (*lead, math.prod(found.shape[-rank:])))
+    taken = gather(flat, flat.ndim - 1, elementwise("maximum", (places, 0)))
+    return reshape(elementwise("where", (elementwise("lt", (places, 0)), -1, taken)), found.shape)
+
+
 def max_pool_grad(grad_output: GpuArray, indices: GpuArray, windows: Windows) -> GpuArray:
     """Gradient of `max_pool`: every output's gradient goes to the element its index names."""
-    kind = _floating("max_pool_grad", grad_output)
-    runtime = grad_output.runtime
-    table = runtime.table(("max_pool_grad", windows), output_spans(windows).values)
-    key = ("max_pool_grad", layout_key(grad_output), layout_key(indices), windows)
+    if grad_output.dtype.kind != "f":
+        raise DtypeError(
+            f"max_pool_grad on the GPU takes float32 or float16, but got {grad_output.dtype.name}"
+        )
+    looks = [int(span[:, 1].max(initial=0)) for span in output_spans(windows).axes[3 - len(windows) :]]
+    many = math.prod(looks)
+    if many <= MOST_SERIAL:
+        try:
+            return _max_pool_grad(grad_output, indices, windows)
+        except BindingTooLarge:
+            if many == 1:
+                raise
+    # Of the axis where an element is in the most windows some outputs after the others.
+    axis = looks.index(max(looks))
+    wide = copy(grad_output, _FLOAT32)
+    total = _grad_in_parts(wide, indices, windows, Cut(axis, 0, looks[axis]), many // looks[axis])
+    return copy(total, grad_output.dtype)
+
+
+def _grad_in_parts(
+    grad_output: GpuArray, indices: GpuArray, windows: Windows, cut: Cut, others: int
+) -> GpuArray:
+    if cut.length * others <= MOST_SERIAL or cut.length == 1:
+        try:
+            return _max_pool_grad(grad_output, indices, windows, cut)
+        except BindingTooLarge:
+            if cut.length == 1:
+                raise
+    total = None
+    for piece in _pieces(cut):
+        part = _grad_in_parts(grad_output, indices, windows, piece, others)
+        total = part if total is None else elementwise("add", (total, part))
+    assert total is not None
+    return total
+
+
+def _pieces(cut: Cut) -> list[Cut]:
+    """Halves, or what a thread walks through."""
+    count, end = min(-(-cut.length // 2), MOST_SERIAL), cut.skip + cut.length
+    return [Cut(cut.axis, skip, min(count, end - skip)) for skip in range(cut.skip, end, count)]
+
+
+def _max_pool_grad(
+    grad_output: GpuArray, indices: GpuArray, windows: Windows, cut: Cut | None = None
+) -> GpuArray:
+    runtime, kind = grad_output.runtime, type_name(grad_output.dtype)
+    spans, table_key = output_spans(windows, cut), ("max_pool_grad", windows, cut)
+    table = runtime.table(table_key, spans.values)
+    key = (table_key, layout_key(grad_output), layout_key(indices))
     known = replay(key, runtime, (grad_output, indices, table))
     if known is not None:
         return known[0]
@@ -98,155 +233,41 @@ def max_pool_grad(grad_output: GpuArray, indices: GpuArray, windows: Windows) ->
         assign(result, 0)
     if grad_output.size == 0 or result.size == 0:
         return result
-    # Both in the same axes: one may count its channels as the batch.
-    named = places.array
-    if named.shape != source.array.shape:
-        named = named.view(
-            source.array.shape, (named.strides[1], named.strides[0], *named.strides[2:]), named.offset
-        )
-    begins, places_in = output_spans(windows).begins, runtime.bind(table)
-    width = min(source.width(), Planes(named, source.last).width())
-    variant = f"max_pool_grad_{kind}_{_order(source, width)}"
+    reach = window_reach((None, None, *[span_reach(span, 1) for span in spans.axes]))
+    size_h, size_w = whole.shape[3:]
 
-    def run(parts: list[GpuArray]) -> Step:
-        target, grads, index = (runtime.bind(part) for part in parts)
-        threads, head = _outputs(parts[0], width)
-        words = _words.pack(
-            *head,
-            *Planes(parts[1], source.last).words(width, grads.first),
-            *Planes(parts[2], source.last).words(width, index.first),
+    def run(box: Box, parts: list[Part]) -> Step:
+        places_in, begins = bind_spans(table, table_key, spans, box)
+        target, grads, named = [runtime.bind(part.view) for part in parts]
+        width = common_width(parts, source.last)
+        d, h, w = box.starts[2:]
+        words = _grad_words.pack(
+            *numbered(box, width),
+            *seen_words(parts[1], grads.first, width),
+            *seen_words(parts[2], named.first, width),
             *begins,
-            target.first // width,
+            *seen_words(Part(parts[0].view, (0,) * 5), target.first, width),
+            *((d * size_h + h) * size_w + w, size_h * size_w, size_w),
             *(0, 0, 0),
         )
-        return send(variant, words, (grads, index, places_in), (target,), threads)
+        variant = f"max_pool_grad_{kind}_{order_name(source.last, width)}"
+        return send(variant, words, (grads, named, places_in), (target,), math.prod(box.sizes) // width)
 
-    step = by_batch([whole, source.array, named], run)
-    if source.array.buffer is grad_output.buffer and named.buffer is indices.buffer:
+    each = TAP_WORK * math.prod([int(span[:, 1].max()) for span in spans.axes])
+    operands = [Operand(whole), Operand(source.array, reach), Operand(places.array, reach)]
+    step = by_regions(
+        whole.shape,
+        operands,
+        run,
+        work=lambda sizes: math.prod(sizes) * each,
+        must=must_cut(table, (2, 2, 2)),
+    )
+    if source.array.buffer is grad_output.buffer and places.array.buffer is indices.buffer:
         keep(key, step, (result,))
     return result
-
-
-def resample(x: GpuArray, taps: Sequence[Taps | None]) -> GpuArray:
-    """Sum `weight * element` over each output's taps along the last `len(taps)` axes, at most three.
-
-    Raises DtypeError for weights on other dtypes than float32 and float16.
-    """
-    used = [axis for axis in taps if axis is not None]
-    if not used:
-        return copy(x)
-    if all(axis.selection for axis in used):
-        return select(x, taps, 0)
-    kind = _floating("resample", x)
-    whole = [axis for axis, table in enumerate(taps, x.ndim - len(taps)) if table and _even_weight(table)]
-    if whole and x.size and math.prod(x.shape[axis] for axis in whole) >= _LONG:
-        return _reduced(x, taps, whole)
-    longest = 1
-    for axis in used:
-        longest *= axis.longest
-    if longest <= _MOST_TAPS or len(used) == 1:
-        return _resample(x, taps, kind, select=False)
-    # Axis after axis, in float32; the one first that leaves the least.
-    y = copy(x, np.dtype(np.float32)) if kind == "f16" else x
-    order = [i for i, axis in enumerate(taps) if axis is not None]
-    order.sort(key=lambda i: taps[i].outputs / max(taps[i].size, 1))  # type: ignore[union-attr]
-    for i in order:
-        y = _resample(y, [axis if j == i else None for j, axis in enumerate(taps)], "f32", select=False)
-    return copy(y, x.dtype) if kind == "f16" else y
-
-
-def _reduced(x: GpuArray, taps: Sequence[Taps | None], whole: list[int]) -> GpuArray:
-    """`resample` whose axes `whole` give one even sum each, as in global average pooling."""
-    first = x.ndim - len(taps)
-    factor = math.prod(_even_weight(taps[axis - first]) * x.shape[axis] for axis in whole)
-    y = reduce("mean", x, tuple(whole))
-    if not math.isclose(factor, 1):
-        y = elementwise("mul", (y, factor))
-    rest = [None if first + i in whole else table for i, table in enumerate(taps)]
-    return resample(y, rest) if any(rest) else y
-
-
-def select(x: GpuArray, taps: Sequence[Taps | None], fill: int) -> GpuArray:
-    """`resample` by selections, where element -1 stands for the number of bits `fill` (those of a float32 for
-    floats)."""
-    return _resample(x, taps, "f16" if x.dtype == np.float16 else "bits", select=True, fill=fill)
-
-
-def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, select: bool, fill: int = 0) -> GpuArray:
-    runtime = x.runtime
-    rank = len(taps)
-    axes: tuple[Taps | int, ...] = (1,) * (3 - rank) + tuple(
-        [size if axis is None else axis for axis, size in zip(taps, x.shape[-rank:], strict=True)]
-    )
-    table_key = ("taps", *[axis.key if isinstance(axis, Taps) else axis for axis in axes])
-    key = (table_key, kind, select, fill, layout_key(x))
-    table = runtime.table(table_key, lambda: taps_table(axes))
-    known = replay(key, runtime, (x, table))
-    if known is not None:
-        return known[0]
-    source = planes(x, rank)
-    sizes = tuple(
-        size if axis is None else axis.outputs for axis, size in zip(taps, x.shape[-rank:], strict=True)
-    )
-    y, whole = empty_like(source, x, sizes)
-    if y.size == 0:
-        return y
-    if x.size == 0:
-        assign(y, 0)
-        return y
-    begins, taps_in = taps_begins(axes), runtime.bind(table)
-    width = source.width()
-    variant = f"{'select' if select else 'resample'}_{kind}_{_order(source, width)}"
-
-    def run(parts: list[GpuArray]) -> Step:
-        target, values = runtime.bind(parts[0]), runtime.bind(parts[1])
-        threads, head = _outputs(parts[0], width)
-        words = _words.pack(
-            *head,
-            *Planes(parts[1], source.last).words(width, values.first),
-            target.first // width,
-            *begins[0],
-            fill,
-            *begins[1],
-            *begins[2],
-            *(0, 0),
-        )
-        return send(variant, words, (values, taps_in), (target,), threads)
-
-    step = by_batch([whole, source.array], run)
-    if source.array.buffer is x.buffer:
-        keep(key, step, (y,))
-    return y
 
 
 @lru_cache(256)
 def _sees_all(window: Window) -> bool:
     first, count = element_span(window)[0] if window.outputs == 1 else (0, 0)
     return window.size > 1 and (first, count, window.dilation) == (0, window.size, 1)
-
-
-@lru_cache(256)
-def _even_weight(table: Taps) -> float:
-    """The weight that all elements of the axis have in its one output, or 0."""
-    if table.outputs != 1 or len(table.indices) != table.size or table.size < 2:
-        return 0
-    weights = table.weights
-    if weights is None:
-        return 1
-    return float(weights[0]) if (weights == weights[0]).all() else 0
-
-
-def _floating(operator: str, x: GpuArray) -> str:
-    if x.dtype.kind != "f":
-        raise DtypeError(f"{operator} on the GPU takes float32 or float16, but got {x.dtype.name}")
-    return type_name(x.dtype)
-
-
-def _order(source: Planes, width: int) -> str:
-    return "last4" if width == 4 else "last" if source.last else "first"
-
-
-def _outputs(y: GpuArray, width: int) -> tuple[int, tuple[int, ...]]:
-    """The number of threads, and the first five words: it, channels, d, h, w."""
-    threads = y.size // width
-    return threads, (threads, y.shape[1] // width, *y.shape[2:])
