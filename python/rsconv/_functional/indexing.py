@@ -1,7 +1,7 @@
 """Elements by their indices: whole numbers inside of the axis they count along.
 
-Indices in host memory are checked, IndexError otherwise. Those in a GPU's memory are not, for that would wait
-for the GPU: what an index out of range reads is then undefined.
+Indices in host memory are checked, IndexError otherwise. Those in a GPU's memory are checked there: one out
+of range gives 0, and IndexError when the GPU is next waited for.
 """
 
 import math

@@ -19,7 +19,7 @@ _COLUMNS, _MOST_GROUPS = 4, 65535
 
 
 def few_rows(a: GpuArray, b: GpuArray) -> GpuArray | None:
-    """(B, M, K) by (B, K, N), or None for many rows, or a k that is long or not the innermost axis of both."""
+    """(B, M, K) by (B, K, N), or None for many rows, or a k that is long or not innermost in both."""
     batch, m, k = a.shape
     n = b.shape[2]
     if m > _MOST_ROWS or k > _LONGEST or (k > 1 and not (a.strides[2] == b.strides[1] == 1)):
