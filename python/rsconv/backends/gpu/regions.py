@@ -121,6 +121,9 @@ def _part(operand: Operand, box: Box, sizes: tuple[int, ...]) -> Part:
     array, reach = operand
     if reach is not None:
         box = reach(box)
+        if 0 in box.sizes:
+            # Of nothing the place does not matter, but has to be within the buffer.
+            box = Box((0,) * len(box.sizes), box.sizes)
     elif box.sizes == sizes:
         return Part(array, (0,) * len(sizes))
     offset = array.offset
