@@ -66,7 +66,10 @@ def test_what_cannot_be_cut_raises_before_it_runs(backend):
 
 @st.composite
 def calls(draw):
-    """An operator as a function of arrays on the device, the arrays, and whether parts give the same bits."""
+    """An operator as a function of arrays on the device, the arrays, and whether parts give the same bits.
+
+    None: not, and one window may be too large.
+    """
     size = st.integers(1, 11)
     rank = draw(st.integers(1, 3))
     n, c = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 4, 8]))
@@ -115,8 +118,8 @@ def calls(draw):
         (picked, [shape, whole], True),
         (added, [shape, whole], False),
         (lambda b, x, y: b.matmul(x, y), [(n, rows, other), (n, other, c)], False),
-        (lambda b, x, y: b.conv_weight_grad(geometry, x, y), [shape, out], False),
-        (lambda b, x, y: b.conv_weight_grad(groups, x, y), [shape, reach], False),
+        (lambda b, x, y: b.conv_weight_grad(geometry, x, y), [shape, out], None),
+        (lambda b, x, y: b.conv_weight_grad(groups, x, y), [shape, reach], None),
         (lambda b, x: b.softmax(x, axis, False), [shape], False),
         (lambda b, x: b.reduce("sum", x, (axis,)), [shape], False),
         (lambda b, x: b.moments(x, (0, axis))[1], [shape], False),
@@ -144,10 +147,14 @@ def test_every_operator_in_regions(backend, call, limit):
     ]
     expected = backend.download(function(backend, *placed))
     with binding_limit(backend.runtime, limit):
-        # Under guard buffers are longer, so that cuts are others.
-        with guarded(backend.runtime):
-            guarded_result = function(backend, *placed)
-        found, again = (backend.download(function(backend, *placed)) for _ in range(2))
+        try:
+            found, again = (backend.download(function(backend, *placed)) for _ in range(2))
+            # Under guard buffers are longer, so that cuts are others.
+            with guarded(backend.runtime):
+                guarded_result = function(backend, *placed)
+        except BindingTooLarge as error:
+            assert same is None and f"at most {limit:,} bytes" in str(error)
+            return
     assert found.tobytes() == again.tobytes(), "the same bits in every run"
     for y in (found, backend.download(guarded_result)):
         if same:
