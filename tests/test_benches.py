@@ -51,6 +51,16 @@ def test_a_pattern_without_a_case_is_refused():
     assert done.stderr.startswith("no case matches 'nothing'; there are: 3x3 64@56, ")
 
 
+def test_training_steps_of_a_network_are_timed_and_profiled():
+    script = [sys.executable, "-W", "error", BENCHES / "training.py", "--networks", "ResNet"]
+    done = subprocess.run([*script, "--rounds", "1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ResNet-18, 8 x 3 x 64 x 64, 2 threads: rsconv " in done.stdout
+    done = subprocess.run([*script, "--profile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "conv_weight_grad                      20 " in done.stdout
+
+
 def small_cases(shapes):
     case = shapes.Case
     return [

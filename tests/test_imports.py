@@ -14,7 +14,7 @@ LAYERS = [
     {"ir"},
     {"backends"},
     {
-        *("functional", "_functional", "functions", "prepare"),
+        *("functional", "_functional", "functions", "prepare", "profiling"),
         *(
             "tensor",
             "parameter",

@@ -87,6 +87,7 @@ from .logs import configure
 from .names import missing_attribute
 from .parameter import Parameter
 from .prepare import prepare
+from .profiling import profiler
 from .queries import (
     _assert as _assert,
 )
@@ -209,6 +210,7 @@ __all__ = [
     "optim",
     "permute",
     "prepare",
+    "profiler",
     "preserve_format",
     "rand",
     "rand_like",
