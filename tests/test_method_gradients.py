@@ -60,3 +60,18 @@ def test_sorted_values_carry_gradients_to_where_they_stood():
     x = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
     (x.topk(2).values * torch.tensor([10.0, 20.0])).sum().backward()
     assert x.grad.tolist() == [10, 0, 20]
+
+
+def test_alpha_scales_what_is_added(device):
+    x = torch.tensor([1.0, 2.0], device=device, requires_grad=True)
+    other = torch.tensor([10.0, 20.0], device=device, requires_grad=True)
+    (x.add(other, alpha=0.5) + x.sub(other, alpha=2)).sum().backward()
+    assert (x.grad.tolist(), other.grad.tolist()) == ([2, 2], [-1.5, -1.5])
+    with torch.no_grad():
+        assert x.mul_(0.5).add_(other, alpha=0.1).tolist() == pytest.approx([1.5, 3])
+        assert x.sub_(other, alpha=0.1).tolist() == pytest.approx([0.5, 1])
+    assert other.div(3, rounding_mode="floor").tolist() == [3, 6]
+    with pytest.raises(TypeError, match="str and a Tensor"):
+        x.add("1")
+    with pytest.raises(TypeError):
+        _ = x + "1"

@@ -40,6 +40,7 @@ _FUNCTIONS = [
     "tan",
     "count_nonzero",
     "cumsum",
+    "div",
     "divide",
     "dot",
     "equal",

@@ -38,6 +38,7 @@ __all__ = [
     "prod",
     "relu_",
     "rmatmul",
+    "scaled",
     "set_item",
     "std",
     "sum",
@@ -124,6 +125,19 @@ def in_place(op: str) -> "Callable[[Tensor, Any], Tensor]":
         return write_in_place(input, op, {"input": input, second: other}, change)
 
     compute.__doc__ = f"Write '{op}' of the tensor and `other` to the tensor."
+    return compute
+
+
+def scaled(operator: "Callable[[Tensor, Any], Tensor]") -> "Callable[..., Tensor]":
+    """`add` or `sub`, or one of them in place, with PyTorch's `alpha`, a factor of `other`."""
+
+    def compute(input: "Tensor", other: Any, *, alpha: float = 1) -> "Tensor":
+        result = operator(input, other if alpha == 1 else other * alpha)
+        if result is NotImplemented:
+            raise TypeError(f"cannot compute with a {type(other).__name__} and a Tensor")
+        return result
+
+    compute.__doc__ = f"{operator.__doc__} `alpha` multiplies `other`."
     return compute
 
 

@@ -333,10 +333,11 @@ class Tensor(Differentiable):
 
     # Arithmetic, in PyTorch's dtypes.
 
-    __add__ = add = operators.binary("add")
-    __sub__ = sub = operators.binary("sub")
+    __add__ = operators.binary("add")
+    __sub__ = operators.binary("sub")
+    add, sub = operators.scaled(__add__), operators.scaled(__sub__)
     __mul__ = mul = operators.binary("mul")
-    __truediv__ = div = operators.binary("div")
+    __truediv__ = operators.binary("div")
     __floordiv__ = operators.binary("floor_divide")
     __mod__ = operators.binary("remainder")
     __pow__ = pow = operators.binary("pow")
@@ -353,8 +354,9 @@ class Tensor(Differentiable):
     __rand__ = operators.binary("bitwise_and", reflected=True)
     __ror__ = operators.binary("bitwise_or", reflected=True)
     __rxor__ = operators.binary("bitwise_xor", reflected=True)
-    __iadd__ = add_ = operators.in_place("add")
-    __isub__ = sub_ = operators.in_place("sub")
+    __iadd__ = operators.in_place("add")
+    __isub__ = operators.in_place("sub")
+    add_, sub_ = operators.scaled(__iadd__), operators.scaled(__isub__)
     __imul__ = mul_ = operators.in_place("mul")
     __itruediv__ = div_ = operators.in_place("div")
     __ifloordiv__ = operators.in_place("floor_divide")
