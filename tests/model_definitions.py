@@ -29,6 +29,7 @@ SMALL = {
     "unet3d": ("unet3d", {}, (2, 1, 9, 14, 16)),
     "dcgan": ("dcgan", {}, (2, 64, 1, 1)),
     "discriminator": ("dcgan", {}, (2, 3, 32, 32)),
+    "blocks": ("blocks", {}, (2, 8, 4, 4)),
     "tcn": ("tcn", {"channels": 16}, (2, 1, 1000)),
 }
 

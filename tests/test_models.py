@@ -149,3 +149,11 @@ def test_a_training_step(name, monkeypatch, device):
         optimizer.step()
     assert losses[0] == pytest.approx(EXPECTED[f"{name} loss"].item(), rel=1e-4)
     assert losses[1] < losses[0]
+
+
+def test_steps_with_a_gradient_penalty(monkeypatch):
+    """Second derivatives, AdamW in groups, a schedule, clipping, averaged weights: PyTorch's numbers."""
+    uninitialised(monkeypatch)
+    network, x = small("blocks")
+    found = definition("blocks").train(network.double(), rsconv.from_numpy(x.astype(np.float64)))
+    np.testing.assert_allclose(found, EXPECTED["blocks trained"], rtol=1e-7)
