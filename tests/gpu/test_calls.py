@@ -231,6 +231,20 @@ def test_plans_are_bounded(fresh, monkeypatch):
         assert len(fresh.runtime.plans) <= 3
 
 
+def test_a_profiler_sees_the_operators_of_calls_that_have_a_plan(runtime):
+    x = on(values(1, 2, 6, 6))
+    for _ in range(2):
+        F.relu(F.max_pool2d(x, 2))
+    made = len(runtime.plans)
+    with rsconv.profiler("gpu", print=False) as profile:
+        F.relu(F.max_pool2d(x, 2))
+        F.relu(F.max_pool2d(x, 3))
+    assert profile.operators["max_pool"][0] == profile.operators["elementwise relu"][0] == 2
+    F.relu(F.max_pool2d(x, 3))
+    # And what was called within gets its plan afterwards.
+    assert len(runtime.plans) > made
+
+
 def test_threads_call_by_plan_side_by_side(runtime):
     failures = []
 
