@@ -29,6 +29,7 @@ PAIRS = {
     "mul_ by itself": (lambda h, w: h.mul_(h) + w, lambda h, w: h * h + w),
     "mul_ by its view": (lambda h, w: h.mul_(h[:1]) + w, lambda h, w: h * h[:1] + w),
     "div_": (lambda h, w: h.div_(w), lambda h, w: h / w),
+    "div, then written": (lambda h, w: (w / h).add_(1) * 2, lambda h, w: (w / h + 1) * 2),
     "pow_": (lambda h, w: h.pow_(3) + w, lambda h, w: h**3 + w),
     "relu_": (lambda h, w: h.relu_() * w, lambda h, w: h.relu() * w),
     "leaky_relu": (

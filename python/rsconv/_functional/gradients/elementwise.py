@@ -49,11 +49,11 @@ def mul(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": lambda: e.mul(grad, b), "other": lambda: e.mul(grad, a)}
 
 
-@rule("div", input="other", other="other output")
+@rule("div", input="other", other="input other")
 def div(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
     """`1 / other` and `-input / other^2`."""
-    (y,), b = outputs, inputs["other"]
-    return {"input": lambda: e.div(grad, b), "other": lambda: e.neg(e.mul(e.div(grad, b), y))}
+    a, b = inputs["input"], inputs["other"]
+    return {"input": lambda: e.div(grad, b), "other": lambda: e.neg(e.mul(e.div(grad, b), e.div(a, b)))}
 
 
 @rule("remainder", other="input other")
@@ -81,16 +81,21 @@ def pow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
     return {"input": of_input, "exponent": of_exponent}
 
 
-@rule("maximum", "minimum", input="input other output", other="input other output")
-def extremum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
-    """To the one that was chosen, half to each of equals."""
-    (y,), a, b = outputs, inputs["input"], inputs["other"]
+def _extremum(op: str, wins: Callable[[Any, Any], Result]) -> None:
+    """To the one that was chosen, half to each of equals; to no NaN."""
 
-    def share(own: Any, other: Any) -> Result:
-        half = e.mul(grad, 0.5)
-        return e.where(e.eq(own, other), half, e.where(e.eq(own, y), grad, 0.0))
+    @rule(op, input="input other", other="input other")
+    def extremum(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
+        a, b = inputs["input"], inputs["other"]
 
-    return {"input": lambda: share(a, b), "other": lambda: share(b, a)}
+        def share(own: Any, other: Any) -> Result:
+            return e.where(e.eq(own, other), e.mul(grad, 0.5), e.where(wins(own, other), grad, 0.0))
+
+        return {"input": lambda: share(a, b), "other": lambda: share(b, a)}
+
+
+_extremum("maximum", e.gt)
+_extremum("minimum", e.lt)
 
 
 @rule("where", input="condition", other="condition")
