@@ -15,7 +15,7 @@ from ... import _core
 from ..._core import Geometry
 from ...errors import ArgumentError, BindingTooLarge, DtypeError
 from ..checks import check_out, same_dtype
-from .array import Binding, GpuArray
+from .array import Binding, GpuArray, dense_strides
 from .calls import Packed
 from .runtime import Runtime
 
@@ -27,6 +27,8 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float16))
 # x_first, w_first, b_first, r_first, y_first, bias, residual, activation, act_low, act_high.
 _HEAD = struct.Struct("<8I2f")
 _STRIDES = struct.Struct("<6i")
+# Of a step of staging: channels, padded ones, groups; the image's sizes, the result's, and its place in that.
+_STAGE = struct.Struct("<12I")
 _ACTIVATIONS = {"relu": 1, "clamp": 2, "leaky_relu": 3, "silu": 4}
 
 
@@ -281,13 +283,36 @@ def _staged(plan: _Plan, x: GpuArray) -> GpuArray:
     for words, groups, (image, images), (first, count) in plan.stage_steps:
         if not groups:
             continue
-        source = runtime.bind(x.view((images, *shape[1:]), strides, x.offset + image * strides[0]))
-        result = _part(copy, first, count)
+        part = x.view((images, *shape[1:]), strides, x.offset + image * strides[0])
+        try:
+            source, result = runtime.bind(part), _part(copy, first, count)
+        except BindingTooLarge:
+            _stage_by_copies(words, part, copy, first)
+            continue
         block = bytearray(words)
         _STRIDES.pack_into(block, 0, source.first, *strides)
         struct.pack_into("<I", block, 24, result.first)
         runtime.dispatch(variant, bytes(block), [source], [result], runtime.grid(groups))
     return copy
+
+
+def _stage_by_copies(words: bytes, x: GpuArray, result: GpuArray, first: int) -> None:
+    """What a step of staging does, by copies that are cut anywhere: for an image that cannot be bound."""
+    from .layout import assign
+
+    channels, padded, groups, *numbers = _STAGE.unpack_from(words, 32)
+    image, space, place = numbers[:3], numbers[3:6], numbers[6:]
+    sizes = [min(size, room - start) for size, room, start in zip(image, space, place, strict=True)]
+    n = x.shape[0]
+    shape = (n, *space, groups, padded)
+    steps = dense_strides(shape)
+    whole = result.view(shape, steps, first)
+    assign(whole, 0)
+    inside = (n, *sizes, groups, channels)
+    at = first + sum(start * step for start, step in zip(place, steps[1:4], strict=True))
+    n_step, c_step, *x_steps = x.strides
+    source = x.view(inside, (n_step, *x_steps, channels * c_step, c_step), x.offset)
+    assign(whole.view(inside, steps, at), source)
 
 
 def _run(
