@@ -120,6 +120,17 @@ def test_cut_along_batch_channels_and_rows(backend, monkeypatch, force, transpos
         np.testing.assert_array_equal(backend.download(got), expected)
 
 
+def test_an_image_that_cannot_be_bound_is_laid_out_in_parts(backend, monkeypatch):
+    rng = np.random.default_rng(7)
+    for channels, groups, pads, limit in ((3, 1, 1, 24 << 10), (8, 2, 1, 14 << 10), (16, 1, 0, 48 << 10)):
+        x, w, b = arrays(rng, channels, 24, (50, 60), (3, 3), groups)
+        expected = run(backend, x, w, b, pads=pads, groups=groups)
+        with monkeypatch.context() as patch:
+            patch.setattr(backend.runtime, "max_binding", limit)
+            got = run(backend, x, w, b, pads=pads, groups=groups)
+        np.testing.assert_array_equal(got, expected)
+
+
 def test_what_cannot_be_cut_is_refused(backend, monkeypatch):
     monkeypatch.setattr(backend.runtime, "max_binding", 1 << 16)
     geometry = Geometry(2, (1, 64, 4, 400), (64, 64, 1, 1), None, 1, 0, 0, 1, 1, False)

@@ -33,7 +33,7 @@ def test_the_axis_is_chosen_by_strides(backend):
     shape = (2, 8, 16, 16)
     first = backend.full(shape, 0.0, np.dtype(np.float32))
     last = backend.permute(backend.full((2, 16, 16, 8), 0.0, np.dtype(np.float32)), (0, 3, 1, 2))
-    for array, sizes in ((first, (1, 2, 16, 16)), (last, (1, 8, 4, 16))):
+    for array, sizes in ((first, (1, 4, 16, 16)), (last, (1, 8, 8, 16))):
         boxes = cuts(array, shape, 4 << 10)
         assert {box.sizes for box in boxes} == {sizes}
         counts = np.zeros(shape, int)
@@ -58,7 +58,7 @@ def test_what_cannot_be_cut_raises_before_it_runs(backend):
         array.runtime.bind(parts[0].view)
         ran.append(box)
 
-    text = r"shape \(1, 600\) \(float32\) spans 2,416 bytes .* binds at most 1,024 bytes"
+    text = r"shape \(1, 600\) \(float32\) spans 2,400 bytes .* binds at most 1,024 bytes"
     with binding_limit(array.runtime, 1024), pytest.raises(BindingTooLarge, match=text):
         by_regions((4,), [Operand(array)], run)
     assert not ran

@@ -139,7 +139,9 @@ class Runtime(Commands):
         low, high = x.extent()
         item = x.itemsize
         start = low * item // _ALIGN * _ALIGN
-        size = (min(high * item + SPARE, block.size) - start + 3) & ~3
+        # To the end of the last vec4, and of an empty view something.
+        end = -(-max(high * item, low * item + 1) // SPARE) * SPARE
+        size = (min(end, block.size) - start + 3) & ~3
         if size > self.max_binding:
             raise BindingTooLarge(
                 f"an array of shape {x.shape} ({x.dtype.name}) spans {size:,} bytes of its buffer, but the "
