@@ -34,6 +34,7 @@ def cases(x, y, channel):
         ("multiply_add by channel", 2 * size, lambda: cpu.elementwise("multiply_add", [x, scale, shift])),
         ("less", 1.25 * size, lambda: cpu.elementwise("lt", [x, 0.0])),
         ("gelu", 2 * size, lambda: cpu.elementwise("gelu", [x])),
+        ("gelu_grad", 3 * size, lambda: cpu.elementwise("gelu_grad", [x, y])),
         ("exp", 2 * size, lambda: cpu.elementwise("exp", [x])),
         ("sum of all", size, lambda: cpu.reduce("sum", x, (0, 1, 2, 3))),
         ("sum by channel", size, lambda: cpu.reduce("sum", x, (0, 2, 3))),

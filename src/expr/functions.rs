@@ -50,17 +50,14 @@ pub(super) fn exp<L: Lane>(x: L) -> L {
     L::select(x.is_nan(), x, (small_expm1(r) + L::lit(1.0)) * a * b)
 }
 
-/// e to the power of `x`, which is at most 0; 0 where that is subnormal. Anything for NaN.
+/// e to the power of `x`, which is at most 0; 0 where that is subnormal. NaN stays, on a GPU it may be anything.
 #[inline(always)]
 pub(super) fn exp_of_negative<L: Lane>(x: L) -> L {
-    // One factor reaches all normal numbers.
-    let (n, r) = by_ln_2(x.bounded(LEAST_NORMAL, 0.0));
-    let y = (small_expm1(r) + L::lit(1.0)) * n.pow2();
-    L::select(L::lit(LEAST_NORMAL).lt(x), y, L::lit(0.0))
+    // One factor reaches all normal numbers, and it is 0 at the bound.
+    let least = L::lit(-88.0);
+    let (n, r) = by_ln_2(L::select(x.below(least), least, x));
+    polynomial(r, &[1.0, 1.0, 0.5, 0.16666512, 0.041666187, 0.008369599, 0.001395172]) * n.pow2()
 }
-
-/// e to the power of this is just normal.
-const LEAST_NORMAL: f64 = -87.0;
 
 /// `exp(x) - 1`, exact near 0.
 #[inline(always)]
@@ -179,23 +176,59 @@ pub(super) fn tanh<L: Lane>(x: L) -> L {
     (t / (t + L::lit(2.0))).copy_sign(x)
 }
 
-/// The error function.
+/// `(2^n, 2^r - 1)` with `q = n + r` and n whole; `2^n` is 0 for an n of -127.
+#[inline(always)]
+fn exp2_parts<L: Lane>(q: L) -> (L, L) {
+    let n = q.round();
+    let r = q - n;
+    let tail = polynomial(r, &[0.6931472, 0.24022649, 0.055503573, 0.009618238, 0.0013390736, 0.00015403512]);
+    (n.pow2(), r * tail)
+}
+
+/// The error function: 1 - 2^q for a polynomial q of |x|, which is exact near 0 as q and 2^q - 1 are.
 #[inline(always)]
 pub(super) fn erf<L: Lane>(x: L) -> L {
-    let t = x.abs().bounded(0.0, 4.0);
-    let near = polynomial(
-        x * x,
-        &[0.12837917, -0.37612626, 0.112835854, -0.026853811, 0.0051883277, -0.0008010193, 7.853861e-05],
-    );
-    // The logarithm of 1 - erf.
-    let far = polynomial(
-        t,
-        &[-0.00031247, -1.1272023, -0.637965, -0.1032562, 0.021906475, -0.0029640056, 0.00018797163],
-    );
-    let far = (L::lit(1.0) - far.exp_of_negative()).copy_sign(x);
-    let y = L::select(t.below(L::lit(1.0)), x.fma(near, x), far);
+    let t = x.abs().bounded(0.0, 4.2);
+    let (scale, rest) = exp2_parts(t * polynomial(t, &ERF));
+    let y = (-scale).fma(rest, L::lit(1.0) - scale).copy_sign(x);
     L::select(x.is_nan(), x, y)
 }
+
+/// `log2(1 - erf(t)) / t`.
+const ERF: [f64; 8] = [
+    -1.627907,
+    -0.91844344,
+    -0.14832984,
+    0.027875345,
+    -0.0002967884,
+    -0.0018058866,
+    0.00054966705,
+    -5.8729027e-05,
+];
+
+/// The distribution function of the normal distribution: 2^q for a polynomial q of |x| left of 0, the rest of 1
+/// right of it. No digits cancel out on the left; far out, where the result is below 1e-7, it has but a few digits.
+/// Anything for NaN.
+#[inline(always)]
+pub(super) fn normal_cdf<L: Lane>(x: L) -> L {
+    // There q is -127.
+    let t = x.abs().bounded(0.0, 10.4355);
+    let (scale, rest) = exp2_parts(t.fma(polynomial(t, &NORMAL_CDF), L::lit(-1.0)));
+    let left = scale.fma(rest, scale);
+    L::select(x.below(L::lit(0.0)), left, L::lit(1.0) - left)
+}
+
+/// `(log2(cdf(-t)) + 1) / t`.
+const NORMAL_CDF: [f64; 8] = [
+    -1.1511061,
+    -0.4591963,
+    -0.052546006,
+    0.007154768,
+    -0.00022082662,
+    -0.0001460852,
+    2.9895922e-05,
+    -1.9627123e-06,
+];
 
 /// `a` to the power of `b`, with the special cases of IEEE 754's pow.
 #[inline(always)]

@@ -57,7 +57,7 @@ pub trait Lane:
     /// `a` where the mask holds, else `b`.
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
 
-    /// `2^self` for a whole number from -126 to 127.
+    /// `2^self` for a whole number from -126 to 127; 0 for -127.
     fn pow2(self) -> Self;
     /// `(e, m)` with `self = m * 2^e`, `m` around 1: from sqrt(1/2) to sqrt(2). `self` is positive and normal.
     fn split(self) -> (Self, Self);
@@ -96,7 +96,7 @@ pub trait Lane:
     fn exp(self) -> Self {
         Self::shared("exp", [self], |[x]| functions::exp(x))
     }
-    /// e to the power of it, if it is at most 0; 0 instead of subnormal numbers. Anything for NaN.
+    /// e to the power of it, if it is at most 0; 0 instead of subnormal numbers. NaN stays, on a GPU it may be anything.
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
         Self::shared("exp_of_negative", [self], |[x]| functions::exp_of_negative(x))
@@ -135,6 +135,11 @@ pub trait Lane:
     #[inline(always)]
     fn erf(self) -> Self {
         Self::shared("erf", [self], |[x]| functions::erf(x))
+    }
+    /// The distribution function of the normal distribution. Anything for NaN.
+    #[inline(always)]
+    fn normal_cdf(self) -> Self {
+        Self::shared("normal_cdf", [self], |[x]| functions::normal_cdf(x))
     }
     /// `self` to the power of `b`, with the special cases of IEEE 754's pow.
     #[inline(always)]
@@ -378,6 +383,10 @@ macro_rules! functions {
         #[inline(always)]
         fn erf(self) -> Self {
             Real(libm::erf(self.0))
+        }
+        #[inline(always)]
+        fn normal_cdf(self) -> Self {
+            Real(0.5 * libm::erfc(-std::f64::consts::FRAC_1_SQRT_2 * self.0))
         }
         #[inline(always)]
         fn pow(self, b: Self) -> Self {

@@ -202,12 +202,6 @@ fn tanh_softplus<L: Lane>(x: L) -> (L, L) {
     (n * d, L::lit(4.0) * e * (e + L::lit(1.0)) * d * d)
 }
 
-/// The distribution function of the normal distribution.
-#[inline(always)]
-fn normal_cdf<L: Lane>(x: L) -> L {
-    L::lit(0.5) * ((x * L::lit(std::f64::consts::FRAC_1_SQRT_2)).erf() + L::lit(1.0))
-}
-
 /// `tanh(sqrt(2/pi) (x + 0.044715 x^3))` and the derivative of its argument.
 #[inline(always)]
 fn gelu_tanh_parts<L: Lane>(x: L) -> (L, L) {
@@ -283,11 +277,11 @@ table! {
     silu_grad(x, g) Float = { let s = sigmoid(x); g * s * (x * sigmoid(-x) + L::lit(1.0)) };
     mish(x) Float = x * tanh_softplus(x).0;
     mish_grad(x, g) Float = { let (t, slope) = tanh_softplus(x); g * x.fma(slope, t) };
-    gelu(x) Float = x * normal_cdf(x);
+    gelu(x) Float = x * x.normal_cdf();
     gelu_grad(x, g) Float = {
         // exp(-x^2 / 2) / sqrt(2 pi)
-        let density = (x * x * c(-0.5)).exp() * c(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
-        g * x.fma(density, normal_cdf(x))
+        let density = (x * x * c(-0.5)).exp_of_negative() * c(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
+        g * x.fma(density, x.normal_cdf())
     };
     gelu_tanh(x) Float = L::lit(0.5) * x * (gelu_tanh_parts(x).0 + L::lit(1.0));
     gelu_tanh_grad(x, g) Float = {

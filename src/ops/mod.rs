@@ -16,6 +16,7 @@ pub mod resample;
 pub mod select;
 pub mod shares;
 pub mod softmax;
+mod softmax_columns;
 pub mod strided;
 mod sums;
 pub mod taps;

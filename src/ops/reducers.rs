@@ -86,6 +86,19 @@ impl Fold for Largest {
     }
 }
 
+/// The largest; NaN counts for nothing.
+pub(super) struct Highest;
+impl Fold for Highest {
+    #[inline(always)]
+    fn start() -> f64 {
+        f64::NEG_INFINITY
+    }
+    #[inline(always)]
+    fn step<T: Computed>(sum: T, x: T) -> T {
+        if x > sum { x } else { sum }
+    }
+}
+
 /// The smallest; NaN wins.
 pub(super) struct Smallest;
 impl Fold for Smallest {
@@ -149,8 +162,20 @@ impl<F: Fold, T: Computed> Body for ColumnFold<'_, F, T> {
     type Out = ();
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
+        // Clearing lanes that are not used would take longer than a few columns.
+        if self.sums.len() <= COLUMNS / 16 {
+            self.fold::<{ COLUMNS / 16 }>();
+        } else {
+            self.fold::<COLUMNS>();
+        }
+    }
+}
+
+impl<F: Fold, T: Computed> ColumnFold<'_, F, T> {
+    #[inline(always)]
+    fn fold<const LANES: usize>(self) {
         let n = self.sums.len();
-        let mut lanes = [T::nearest(F::start()); COLUMNS];
+        let mut lanes = [T::nearest(F::start()); LANES];
         let lanes = &mut lanes[..n];
         let row = |row: usize| &self.x[row * self.pitch..][..n];
         let whole = self.rows / TOGETHER * TOGETHER;

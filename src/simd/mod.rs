@@ -13,6 +13,7 @@ pub(crate) mod avx512;
 mod body;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
+pub(crate) mod philox;
 mod portable;
 pub(crate) mod rows;
 
@@ -146,6 +147,19 @@ pub trait Simd: Copy + 'static {
     unsafe fn even_odd(a: Self::V, b: Self::V) -> (Self::V, Self::V);
     /// Lanes `1..L` of `a`, and the last of `b`.
     unsafe fn shifted(a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// Asks for `count` elements from `start` on. A hint: any address is allowed.
+#[inline(always)]
+pub(crate) fn prefetch<T>(start: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..count).step_by(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64, and the instruction never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, count);
 }
 
 /// An instruction set that this machine has.
