@@ -181,7 +181,10 @@ pub(super) fn tanh<L: Lane>(x: L) -> L {
 fn exp2_parts<L: Lane>(q: L) -> (L, L) {
     let n = q.round();
     let r = q - n;
-    let tail = polynomial(r, &[0.6931472, 0.24022649, 0.055503573, 0.009618238, 0.0013390736, 0.00015403512]);
+    let tail = polynomial(
+        r,
+        &[std::f64::consts::LN_2, 0.24022649, 0.055503573, 0.009618238, 0.0013390736, 0.00015403512],
+    );
     (n.pow2(), r * tail)
 }
 

@@ -25,7 +25,7 @@ const SHORT_PIECE: usize = 256;
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 32;
 /// Columns of a tile.
-pub(crate) const COLUMNS: usize = 2048;
+pub(crate) const COLUMNS: usize = 4096;
 /// Elements of a part, and the fewest of a task.
 const PART: usize = 1 << 16;
 /// The shortest rows worth a piece of their own.

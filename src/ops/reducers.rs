@@ -8,7 +8,7 @@ use crate::simd::{Body, Isa};
 
 /// Lanes that a row is summed in.
 const LANES: usize = 64;
-/// Rows that columns take at once: the lanes are loaded and stored once for all, and memory sees several streams.
+/// Rows that spreads of columns take at once: the lanes are loaded and stored once for all.
 const TOGETHER: usize = 4;
 /// Elements of a row, or rows of a tile, whose mean is near enough to all others' for sums of squares: as they are
 /// an eighth of a tile or of a piece, the squares of the distances from it are at most some 9 times
@@ -178,16 +178,9 @@ impl<F: Fold, T: Computed> ColumnFold<'_, F, T> {
         let mut lanes = [T::nearest(F::start()); LANES];
         let lanes = &mut lanes[..n];
         let row = |row: usize| &self.x[row * self.pitch..][..n];
-        let whole = self.rows / TOGETHER * TOGETHER;
-        for first in (0..whole).step_by(TOGETHER) {
-            let (a, b, c, d) = (row(first), row(first + 1), row(first + 2), row(first + 3));
-            for j in 0..n {
-                let sum = F::step(F::step(lanes[j], a[j]), b[j]);
-                lanes[j] = F::step(F::step(sum, c[j]), d[j]);
-            }
-        }
-        for last in whole..self.rows {
-            let x = row(last);
+        // One row after the other: machines foresee where one long row goes on better than several streams.
+        for i in 0..self.rows {
+            let x = row(i);
             for j in 0..n {
                 lanes[j] = F::step(lanes[j], x[j]);
             }

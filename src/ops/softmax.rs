@@ -3,7 +3,7 @@
 //! | form | what is computed at once | when |
 //! |---|---|---|
 //! | rows | the elements of one softmax, side by side | the axis lies innermost |
-//! | columns | `WIDTH` neighbouring softmaxes, their exponentials by tiles that the first-level cache holds | the rest |
+//! | columns | neighbouring softmaxes, by loops over long rows | the rest |
 //!
 //! Memory is read once and written once. float16 is computed in float32. Where an element is NaN or the largest one is
 //! not finite, an exponential is NaN, and with the sum of them all results. Loops that do one thing each keep their
@@ -70,7 +70,7 @@ where
     };
     match others.split_last() {
         Some((&inner, outer)) if place.is_some() && place != Some(dims.len() - 1) => {
-            let width = unit_width(length, dims[inner]);
+            let width = unit_width(length, dims[inner], count(outer), threads);
             let blocks = dims[inner].div_ceil(width);
             share.run(count(outer) * blocks, length * width, &|unit| {
                 let (x, y) = offsets(outer, unit / blocks);

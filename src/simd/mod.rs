@@ -149,19 +149,6 @@ pub trait Simd: Copy + 'static {
     unsafe fn shifted(a: Self::V, b: Self::V) -> Self::V;
 }
 
-/// Asks for `count` elements from `start` on. A hint: any address is allowed.
-#[inline(always)]
-pub(crate) fn prefetch<T>(start: *const T, count: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..count).step_by(64 / size_of::<T>()) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is part of x86-64, and the instruction never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (start, count);
-}
-
 /// An instruction set that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Isa(IsaKind);

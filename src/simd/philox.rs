@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn counters_follow_each_other_on_every_instruction_set() {
-        let (first, offset, seed) = (u64::from(u32::MAX) - 3, 5 << 32 | 9, 7 << 40 | 3);
+        let (first, offset, seed) = (u64::from(u32::MAX) - 3, (5 << 32) | 9, (7 << 40) | 3);
         let mut expected = [[0; 4 * COUNTERS]; 3];
         plain(first, offset, &round_keys(seed), &mut expected);
         for isa in Isa::available() {
