@@ -93,6 +93,17 @@ def test_layouts_have_plans_of_their_own(runtime):
             np.testing.assert_array_equal(F.relu(view(on(x))).numpy(), expected)
 
 
+def test_one_array_for_two_arguments_is_no_plan_for_two_arrays(runtime):
+    a, b, c = (values(3, 5, seed=seed) for seed in range(3))
+    for x, y in ((a, a), (a, b), (b, c), (c, c), (b, a)):
+        s, t = on(x), on(y)
+        t = s if x is y else t
+        np.testing.assert_array_equal((s - t).numpy(), x - y)
+        found = rsconv.cat([s, t, s]).numpy()
+        np.testing.assert_array_equal(found, np.concatenate([x, y, x]))
+        np.testing.assert_allclose(F.mse_loss(s, t).item(), np.mean((x - y) ** 2), rtol=1e-5)
+
+
 def test_numbers_that_are_equal_differ_in_type_and_sign(runtime):
     x, whole = on(np.float32([-1, 2])), on(np.int32([3, 4]))
     for _ in range(2):

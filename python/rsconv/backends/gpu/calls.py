@@ -251,6 +251,11 @@ def by_plan(
         return operator(*args, **kwargs) if run is None else run()
     if kwargs:
         key += kwargs
+    if len(inputs) > 1:
+        buffers = [id(x.buffer) for x in inputs]
+        if len(set(buffers)) < len(buffers):
+            # A plan knows arrays by their buffers: `x - x` is none for `x - y`.
+            key.append(tuple(map(buffers.index, buffers)))
     runtime = inputs[0].runtime
     key.append(runtime.max_binding)
     if run is None:
