@@ -2,11 +2,11 @@
 
     Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the element at C-order place
     i takes word i % 4 of the block with counter (i / 4, offset) under the key `seed`, whatever the memory order.
-    FLAT  x lies in C order, a thread does the four elements of a block; else x is any strided view, y dense in the
-                order of `axes`, the outermost first
+    FLAT  x and y lie in C order, a thread does the four elements of a block; else both are strided, with `axes`
+                from the outermost
     HALF  x and y are f16 -#}
 {% set T = "f16" if HALF else "f32" %}
-struct Axis { size: u32, x: u32, place: u32, unused: u32 }
+struct Axis { size: u32, x: u32, place: u32, y: u32 }
 struct Params {
     size: u32, rank: u32, x_first: u32, y_first: u32,
     // The C-order place of the first element, a multiple of 4 if FLAT.
@@ -56,19 +56,19 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) grid: vec
 {% endfor %}
 {% else %}
     if (i >= p.size) { return; }
-    var x_at = p.x_first; var place = p.base_low;
+    var x_at = p.x_first; var y_at = p.y_first; var place = p.base_low;
     var rest = i;
     for (var d = p.rank; d > 0u; d--) {
         let axis = p.axes[d - 1u];
         let quotient = rest / axis.size;
         let digit = rest - quotient * axis.size;
-        x_at += digit * axis.x; place += digit * axis.place;
+        x_at += digit * axis.x; y_at += digit * axis.y; place += digit * axis.place;
         rest = quotient;
     }
     let place_high = p.base_high + select(0u, 1u, place < p.base_low);
     let words = philox((place >> 2u) | (place_high << 30u), place_high >> 2u);
     let pair = select(words.xy, words.zw, (place & 2u) != 0u);
     let word = select(pair.x, pair.y, (place & 1u) != 0u);
-    y[p.y_first + i] = {{ T }}(select(0.0, f32(x[x_at]) * p.scale, word >= p.threshold));
+    y[y_at] = {{ T }}(select(0.0, f32(x[x_at]) * p.scale, word >= p.threshold));
 {% endif %}
 }

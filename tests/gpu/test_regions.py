@@ -161,3 +161,14 @@ def test_every_operator_in_regions(backend, call, limit):
             np.testing.assert_array_equal(y, expected)
         else:
             np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (3, 0, 1, 2), (1, 3, 2, 0)])
+def test_dropout_of_any_layout_in_regions(backend, order):
+    """Cut along any axis, a region of the result has gaps, too."""
+    stored = backend.upload(np.random.default_rng(0).standard_normal((3, 9, 7, 8), np.float32))
+    x = backend.permute(stored, tuple(int(axis) for axis in np.argsort(order)))
+    expected = backend.download(backend.dropout(x, 0.5, 1, 2))
+    for limit in (800, 1100, 1536):
+        with binding_limit(backend.runtime, limit), guarded(backend.runtime):
+            np.testing.assert_array_equal(backend.download(backend.dropout(x, 0.5, 1, 2)), expected)

@@ -50,10 +50,10 @@ def dropout(x: GpuArray, p: float, seed: int, offset: int) -> GpuArray:
         source, target = runtime.bind(values), runtime.bind(out)
         axis_words: list[int] = []
         if not flat:
-            for size, _, x_step, step in zip(
+            for size, y_step, x_step, step in zip(
                 axes.sizes[::-1], *(steps[::-1] for steps in axes.strides), strict=True
             ):
-                axis_words += (size, x_step & _MASK, step & _MASK, 0)
+                axis_words += (size, x_step & _MASK, step & _MASK, y_step & _MASK)
         base = place.offset
         words = _words.pack(
             *(out.size, len(axes.sizes), source.first, target.first),
