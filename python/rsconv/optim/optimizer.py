@@ -204,14 +204,20 @@ def rewrite(op: str, param: Tensor, buffers: Sequence[Tensor], constants: Sequen
     _check_gradient(param, grad)
     tensors = [param, *buffers]
 
-    def write(rest: Sequence[Tensor]) -> None:
-        if rest:
-            rest[0]._write(lambda _: write(rest[1:]))
-        else:
-            # Only now, as a write may move a Tensor to memory of its own.
-            backend_of(param._array).update(op, [x._array for x in tensors], grad._array, constants)
+    def update() -> None:
+        # Only now, as a write may move a Tensor to memory of its own.
+        backend_of(param._array).update(op, [x._array for x in tensors], grad._array, constants)
 
-    write(tensors)
+    _while_written(tensors, update)
+
+
+def _while_written(tensors: Sequence[Tensor], write: Callable[[], None]) -> None:
+    """Call `write` within a write to each of the Tensors."""
+    # A function within `rewrite` that calls itself would be a cycle, and keep the gradient alive.
+    if tensors:
+        tensors[0]._write(lambda _: _while_written(tensors[1:], write))
+    else:
+        write()
 
 
 def _check_gradient(param: Tensor, grad: Any) -> None:
