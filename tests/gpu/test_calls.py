@@ -84,6 +84,27 @@ def test_a_second_call_creates_and_plans_nothing(fresh):
         assert after[name] == before[name], name
 
 
+def test_indices_are_checked_in_calls_that_have_a_plan(fresh):
+    x, names = values(5, 4), np.int32([[0, 4, 2, 1], [3, 3, 0, 4]])
+    device = fresh.upload(x)
+    for step in range(4):
+        index = fresh.upload((names + step) % 5)
+        taken = fresh.gather(device, 0, index)
+        np.testing.assert_array_equal(fresh.download(taken), np.take_along_axis(x, (names + step) % 5, 0))
+        summed = np.zeros((5, 4), np.float32)
+        np.add.at(summed, ((names + step) % 5, np.arange(4)), x[:2])
+        added = fresh.scatter_add(fresh.slice(device, (slice(2), slice(None))), 0, index, 5)
+        np.testing.assert_array_equal(fresh.download(added), summed)
+        assert len(fresh.runtime.plans) == 2
+    wrong = fresh.upload(np.int32([[0, 7, 2, 1], [3, 3, 0, 4]]))
+    for _ in range(2):
+        fresh.gather(device, 0, wrong)
+        with pytest.raises(IndexError, match="index 7 is out of bounds for dimension with size 5 in gather"):
+            fresh.runtime.synchronize()
+        fresh.runtime.synchronize()
+    assert len(fresh.runtime.plans) == 2
+
+
 def test_layouts_have_plans_of_their_own(runtime):
     x = values(6, 6)
     for view in (lambda t: t, lambda t: t.t(), lambda t: t[1:], lambda t: t[:, 2:4], lambda t: t[::-1] if

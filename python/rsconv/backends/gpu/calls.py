@@ -16,6 +16,7 @@ from .array import Binding, GpuArray
 from .buffers import Buffer
 
 if TYPE_CHECKING:
+    from .faults import Faults
     from .pipelines import Pipeline
     from .runtime import Runtime
 
@@ -59,6 +60,8 @@ class _Plan(NamedTuple):
     constants: tuple[Buffer, ...]
     # Bytes that all steps write.
     written: int
+    # What checks the indices that they met, if they note wrong ones.
+    faults: "Faults | None"
     results: Any
 
 
@@ -75,6 +78,7 @@ class Recording:
         self._constants: list[Buffer] = []
         self._steps: list[tuple[Pipeline, bytes, tuple[int, int, int], list[Buffer], int]] = []
         self._written = 0
+        self._faults: Faults | None = None
 
     def spoil(self) -> None:
         """Note that the call did what is not recorded."""
@@ -91,6 +95,11 @@ class Recording:
     def constant(self, buffer: Buffer) -> None:
         """Note a buffer whose contents are always the same."""
         self._constants.append(buffer)
+
+    def notes(self, faults: "Faults") -> None:
+        """Note that dispatches may write to `faults`, which is there for all calls."""
+        self._faults = faults
+        self.constant(faults.array.buffer)
 
     def dispatched(
         self,
@@ -119,10 +128,11 @@ class Recording:
         for number, buffer in enumerate(known):
             places.setdefault(id(buffer), number)
         new = range(len(self._inputs), len(self._inputs) + len(self._made))
+        written = {*new} if self._faults is None else {*new, places[id(self._faults.array.buffer)]}
         steps = []
         for pipeline, words, groups, buffers, outputs in self._steps:
             numbers = tuple([places.get(id(buffer), -1) for buffer in buffers])
-            if -1 in numbers or any(number not in new for number in numbers[-outputs:]):
+            if -1 in numbers or not written.issuperset(numbers[-outputs:]):
                 # Of something that may change, or to something that was there before.
                 return None
             pick: Any = itemgetter(*numbers) if len(numbers) > 1 else functools.partial(_only, numbers[0])
@@ -132,7 +142,7 @@ class Recording:
         except _NotNew:
             return None
         sizes = tuple([buffer.block.size for buffer in self._made])
-        return _Plan(tuple(steps), sizes, tuple(self._constants), self._written, results)
+        return _Plan(tuple(steps), sizes, tuple(self._constants), self._written, self._faults, results)
 
 
 class _NotNew(Exception):
@@ -203,12 +213,14 @@ class Plans:
                     return operator(*args, **kwargs)
                 buffers.append(buffer)
             plans.move_to_end(key)
-            steps, sizes, constants, written, results = plan
+            steps, sizes, constants, written, faults, results = plan
             if sizes:
                 buffers += runtime.pool.lend(sizes)
             if constants:
                 buffers += constants
             runtime.dispatch_again(steps, buffers, written)
+            if faults is not None:
+                faults.pending = True
         return _filled(results, buffers)
 
     def _record(

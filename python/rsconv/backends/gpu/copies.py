@@ -2,11 +2,14 @@
 
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from ...errors import BindingTooLarge
 from .array import GpuArray
+from .dispatches import Dispatch, again, keep, send
 from .strided import (
     MOST_AXES,
     NUMBER,
@@ -23,50 +26,45 @@ from .strided import (
     vector_units,
 )
 
-if TYPE_CHECKING:
-    from .runtime import Runtime
-
 __all__ = ["copy_to", "fill"]
 
 _header = struct.Struct("<4I")
 _TILE = 32
 _LEAST_TILED = 12
-_MOST_PLANS = 4096
-
-# Variant, words, workgroups.
-_Plan = tuple[str, bytes, tuple[int, int, int]]
-# Of copies and fills, by the layouts of their arrays.
-_plans: dict[Any, _Plan] = {}
+_THREADS = 256
 
 
 def copy_to(x: GpuArray, y: GpuArray, longer: int | None = None) -> None:
     """Write `x` to `y`, of the same shape, but for zeros behind the end of `x` on the axis `longer`."""
     if y.size == 0:
         return
-    runtime = x.runtime
-    limit = runtime.max_binding
-    fits = x.buffer.block.size <= limit and y.buffer.block.size <= limit
-    if not fits:
-        _copy_parts(x, y, longer)
+    key = ("copy", longer, x.layout, y.layout)
+    if again(key, (x,), (y,)):
         return
-    key = (x.shape, x.strides, x.offset, x.dtype, y.shape, y.strides, y.offset, y.dtype, longer)
-    plan = _plans.get(key)
-    if plan is None:
-        axes = _axes(x, y, longer)
-        if len(axes.sizes) > MOST_AXES:
-            _copy_parts(x, y, longer)
+    runtime, inner = x.runtime, None if longer is None else x.shape[longer]
+
+    def run(part: Axes, views: Sequence[GpuArray]) -> Dispatch:
+        source, target = (runtime.bind(view) for view in views)
+        variant, words, threads = _plan(
+            part, source.first, target.first, type_name(x.dtype), type_name(y.dtype), inner
+        )
+        return send(variant, words, (source,), (target,), threads, _THREADS)
+
+    axes = _axes(x, y, longer)
+    if longer is None:
+        keep(key, split(axes, (x, y), run))
+        return
+    try:
+        if len(axes.sizes) <= MOST_AXES:
+            keep(key, run(axes, (x, y)))
             return
-        inner = None if longer is None else x.shape[longer]
-        plan = _plan(axes, x.offset, y.offset, type_name(x.dtype), type_name(y.dtype), runtime, inner)
-        _keep(key, plan)
-    variant, words, groups = plan
-    runtime.dispatch(variant, words, (runtime.bind(x),), (runtime.bind(y),), groups)
-
-
-def _keep(key: Any, plan: _Plan) -> None:
-    if len(_plans) >= _MOST_PLANS:
-        _plans.clear()
-    _plans[key] = plan
+    except BindingTooLarge:
+        pass
+    # Zeros and elements apart, so that parts need not know where the elements end.
+    end, step = x.shape[longer], y.strides[longer]
+    rest = (*x.shape[:longer], y.shape[longer] - end, *x.shape[longer + 1 :])
+    fill(y.view(rest, y.strides, y.offset + end * step), 0)
+    copy_to(x, y.view(x.shape, y.strides, y.offset))
 
 
 def _axes(x: GpuArray, y: GpuArray, longer: int | None) -> Axes:
@@ -78,14 +76,15 @@ def _axes(x: GpuArray, y: GpuArray, longer: int | None) -> Axes:
 
 
 def _plan(
-    axes: Axes, first_x: int, first_y: int, source: str, target: str, runtime: "Runtime", inner: int | None
-) -> _Plan:
+    axes: Axes, first_x: int, first_y: int, source: str, target: str, inner: int | None
+) -> tuple[str, bytes, int]:
+    """Variant, words and number of threads."""
     kinds = None
     if inner is None:
-        by_tiles = _transpose(axes, first_x, first_y, runtime) if source == target else None
+        by_tiles = _transpose(axes, first_x, first_y) if source == target else None
         if by_tiles is not None:
-            variant, words, groups = by_tiles
-            return variant.format("f16" if source == "f16" else "u32"), words, groups
+            words, threads = by_tiles
+            return f"transpose_{'f16' if source == 'f16' else 'u32'}", words, threads
         kinds = vector_units(axes, (first_x, first_y), splat=False, loose_end=False)
     width = 1 if kinds is None else 4
     units = -(-axes.sizes[0] // width)
@@ -101,11 +100,11 @@ def _plan(
         )
     )
     mode = "vec4" if width == 4 else "strided"
-    return f"copy_{source}_{target}_{mode}", words, runtime.grid(-(-units // 256))
+    return f"copy_{source}_{target}_{mode}", words, units
 
 
-def _transpose(axes: Axes, first_x: int, first_y: int, runtime: "Runtime") -> _Plan | None:
-    """The plan of a copy by tiles, its type left open, if neighbours lie along two different axes."""
+def _transpose(axes: Axes, first_x: int, first_y: int) -> tuple[bytes, int] | None:
+    """Words and threads of a copy by tiles, if neighbours lie along two different axes."""
     own, other = axes.strides
     if other[0] != 1 or own[0] in (0, 1) or 1 not in own:
         return None
@@ -130,45 +129,21 @@ def _transpose(axes: Axes, first_x: int, first_y: int, runtime: "Runtime") -> _P
         )
     )
     tiles = -(-rows // _TILE) * -(-columns // _TILE)
-    return "transpose_{}", words, runtime.grid(tiles * batches)
-
-
-def _copy_parts(x: GpuArray, y: GpuArray, longer: int | None) -> None:
-    runtime = x.runtime
-    if longer is not None:
-        # Zeros and elements apart, so that parts need not know where the elements end.
-        end, step = x.shape[longer], y.strides[longer]
-        rest = (*x.shape[:longer], y.shape[longer] - end, *x.shape[longer + 1 :])
-        fill(y.view(rest, y.strides, y.offset + end * step), 0)
-        y = y.view(x.shape, y.strides, y.offset)
-
-    def run(axes: Axes, views: list[GpuArray]) -> None:
-        source, target = runtime.bind(views[0]), runtime.bind(views[1])
-        variant, words, groups = _plan(
-            axes, source.first, target.first, type_name(x.dtype), type_name(y.dtype), runtime, None
-        )
-        runtime.dispatch(variant, words, (source,), (target,), groups)
-
-    split(_axes(x, y, None), (x, y), run)
+    return words, tiles * batches * _THREADS
 
 
 def fill(y: GpuArray, value: Any) -> None:
     """Write a number to all elements of `y`."""
     if y.size == 0:
         return
-    runtime = y.runtime
     bits = number_bits(value, y.dtype)
-    key = (bits, y.shape, y.strides, y.offset, y.dtype)
-    fits = y.buffer.block.size <= runtime.max_binding
-    plan = _plans.get(key) if fits else None
-    if plan is not None:
-        variant, words, groups = plan
-        runtime.dispatch(variant, words, (), (runtime.bind(y),), groups)
+    key = ("fill", bits, y.layout)
+    if again(key, (), (y,)):
         return
     variant = "fill_f16" if y.dtype == np.float16 else "fill_u32"
 
-    def run(axes: Axes, views: list[GpuArray]) -> None:
-        target = runtime.bind(views[0])
+    def run(axes: Axes, views: list[GpuArray]) -> Dispatch:
+        target = y.runtime.bind(views[0])
         units = views[0].size
         words = b"".join(
             (
@@ -177,9 +152,6 @@ def fill(y: GpuArray, value: Any) -> None:
                 pack_strided(target.first, NUMBER, bits, axes.strides[0], 1),
             )
         )
-        groups = runtime.grid(-(-units // 256))
-        runtime.dispatch(variant, words, (), (target,), groups)
-        if fits and units == y.size:
-            _keep(key, (variant, words, groups))
+        return send(variant, words, (), (target,), units, _THREADS)
 
-    split(collapse(y.shape, strided_order(y.shape, y.strides), [y.strides]), (y,), run)
+    keep(key, split(collapse(y.shape, strided_order(y.shape, y.strides), [y.strides]), (y,), run))

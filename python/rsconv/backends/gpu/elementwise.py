@@ -3,16 +3,16 @@
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ... import _core
 from ...errors import DtypeError
 from .array import GpuArray
+from .dispatches import Dispatch, send
 from .layout import broadcast_strides, memory_order
 from .strided import (
-    MOST_AXES,
     NUMBER,
     UNITS,
     Axes,
@@ -28,20 +28,11 @@ from .strided import (
 __all__ = ["elementwise"]
 
 _header = struct.Struct("<4I4f")
-_MOST_PLANS = 4096
+_THREADS = 256
 _BOOL = np.dtype(np.bool_)
 
 _expressions = _core.expressions()
 _variants = frozenset(_core.shader_variants())
-_plans: dict[Any, "_Plan"] = {}
-
-
-class _Plan(NamedTuple):
-    shape: tuple[int, ...]
-    order: tuple[int, ...] | None
-    dtype: np.dtype[Any]
-    # For arrays within buffers that a device binds whole; None if the loop needs parts.
-    dispatch: tuple[str, bytes, int] | None
 
 
 def elementwise(op: str, operands: Sequence[Any], params: Sequence[float] = ()) -> GpuArray:
@@ -50,56 +41,36 @@ def elementwise(op: str, operands: Sequence[Any], params: Sequence[float] = ()) 
     The result lies in memory as the first operand of its shape does. float16 is computed in float32. Raises
     DtypeError for a dtype that the expression is not defined for, or arrays of different dtypes.
     """
-    arrays = []
-    key: list[Any] = [op]
-    for x in operands:
-        if type(x) is GpuArray:
-            arrays.append(x)
-            key.append((x.shape, x.strides, x.offset, x.dtype))
-        else:
-            key.append(_number_key(x))
-    if params:
-        key.append(struct.pack(f"<{len(params)}d", *params))
-    known = tuple(key)
-    plan = _plans.get(known)
+    shape, order = _result_layout(operands)
+    dtype = _value_dtype(op, operands)
+    arrays = [x for x in operands if isinstance(x, GpuArray)]
     runtime = arrays[0].runtime
-    if plan is None:
-        plan = _plan(op, operands, params)
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        _plans[known] = plan
-    result = runtime.empty(plan.shape, plan.dtype, plan.order)
+    result = runtime.empty(shape, _BOOL if _expressions[op][2] else dtype, order)
     if result.size == 0:
         return result
-    limit = runtime.max_binding
-    fits = result.buffer.block.size <= limit and all(x.buffer.block.size <= limit for x in arrays)
-    if plan.dispatch is None or not fits:
-        _run_parts(op, operands, params, result)
-        return result
-    variant, words, workgroups = plan.dispatch
-    groups = runtime.grid(workgroups)
-    # A number has a binding, too; nothing of it is read.
-    spare = runtime.bind(arrays[0])
-    inputs = [runtime.bind(x) if type(x) is GpuArray else spare for x in operands]
-    runtime.dispatch(variant, words, inputs, (runtime.bind(result),), groups)
-    return result
-
-
-def _number_key(x: Any) -> Any:
-    # As bytes, since 0.0 and -0.0 are equal and NaN is not.
-    return struct.pack("<d", x) if isinstance(x, (float, np.floating)) else (type(x), x)
-
-
-def _plan(op: str, operands: Sequence[Any], params: Sequence[float]) -> _Plan:
-    dtype = _value_dtype(op, operands)
-    shape, order = _result_layout(operands)
-    gives_bool = _expressions[op][2]
-    dispatch = None
     axes = _axes(operands, shape, order)
-    if len(axes.sizes) <= MOST_AXES and 0 not in shape:
-        firsts = [x.offset if isinstance(x, GpuArray) else 0 for x in operands]
-        dispatch = _dispatch(op, dtype, axes, operands, firsts, 0, params)
-    return _Plan(shape, order, _BOOL if gives_bool else dtype, dispatch)
+    numbers = [i for i, x in enumerate(operands) if not isinstance(x, GpuArray)]
+    # Numbers take no part in the splitting: arrays first, then the result.
+    kept = [strides for i, strides in enumerate(axes.strides) if i not in numbers]
+    whole = Axes(axes.sizes, (*kept, dense_steps(axes.sizes)))
+
+    def run(part: Axes, views: list[GpuArray]) -> Dispatch:
+        bindings = [runtime.bind(view) for view in views]
+        target = bindings.pop()
+        waiting = list(zip(bindings, part.strides, strict=False))
+        inputs, firsts, strides = [], [], []
+        for i in range(len(operands)):
+            # A number has a binding, too; nothing of it is read.
+            binding, own = (bindings[0], (0,) * len(part.sizes)) if i in numbers else waiting.pop(0)
+            inputs.append(binding)
+            firsts.append(0 if i in numbers else binding.first)
+            strides.append(own)
+        axes = Axes(part.sizes, tuple(strides))
+        variant, words, threads = _plan(op, dtype, axes, operands, firsts, target.first, params)
+        return send(variant, words, inputs, (target,), threads, _THREADS)
+
+    split(whole, [*arrays, result], run)
+    return result
 
 
 def _value_dtype(op: str, operands: Sequence[Any]) -> np.dtype[Any]:
@@ -142,7 +113,7 @@ def _axes(operands: Sequence[Any], shape: tuple[int, ...], order: tuple[int, ...
     return collapse(shape, range(len(shape)) if order is None else order, strides)
 
 
-def _dispatch(
+def _plan(
     op: str,
     dtype: np.dtype[Any],
     axes: Axes,
@@ -151,7 +122,7 @@ def _dispatch(
     first: int,
     params: Sequence[float],
 ) -> tuple[str, bytes, int]:
-    """Variant, words and number of workgroups of a loop whose result starts at element `first`."""
+    """Variant, words and number of threads of a loop whose result starts at element `first`."""
     kinds = vector_units(axes, firsts, splat=True, loose_end=True) if first % 4 == 0 else None
     width = 1 if kinds is None else 4
     units = -(-axes.sizes[0] // width) * math.prod(axes.sizes[1:])
@@ -170,41 +141,13 @@ def _dispatch(
             words.append(pack_strided(0, NUMBER, bits, (), width))
     mode = "vec4" if width == 4 else "strided"
     variant = f"elementwise_{op}_{type_name(dtype)}_{mode}"
-    return variant, b"".join(words), -(-units // 256)
+    return variant, b"".join(words), units
 
 
 def _float32(value: float) -> float:
     """`value` as struct packs it without an error: infinite where float32 ends."""
     with np.errstate(over="ignore"):
         return float(np.float32(value))
-
-
-def _run_parts(op: str, operands: Sequence[Any], params: Sequence[float], result: GpuArray) -> None:
-    runtime = result.runtime
-    dtype = _value_dtype(op, operands)
-    axes = _axes(operands, result.shape, result.order())
-    arrays = [x for x in operands if isinstance(x, GpuArray)]
-    numbers = [i for i, x in enumerate(operands) if not isinstance(x, GpuArray)]
-    # Numbers take no part in the splitting: arrays first, then the result.
-    kept = [strides for i, strides in enumerate(axes.strides) if i not in numbers]
-    steps = dense_steps(axes.sizes)
-    whole = Axes(axes.sizes, (*kept, steps))
-
-    def run(part: Axes, views: list[GpuArray]) -> None:
-        bindings = [runtime.bind(view) for view in views]
-        target = bindings.pop()
-        waiting = list(zip(bindings, part.strides, strict=False))
-        inputs, firsts, strides = [], [], []
-        for i in range(len(operands)):
-            binding, own = (bindings[0], (0,) * len(part.sizes)) if i in numbers else waiting.pop(0)
-            inputs.append(binding)
-            firsts.append(0 if i in numbers else binding.first)
-            strides.append(own)
-        axes = Axes(part.sizes, tuple(strides))
-        variant, words, workgroups = _dispatch(op, dtype, axes, operands, firsts, target.first, params)
-        runtime.dispatch(variant, words, inputs, (target,), runtime.grid(workgroups))
-
-    split(whole, [*arrays, result], run)
 
 
 def dense_steps(sizes: Sequence[int]) -> tuple[int, ...]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...errors import DtypeError
 from .array import GpuArray
+from .dispatches import Dispatch, send
 from .layout import assign, contiguous, copy, memory_order
-from .plans import Step, keep, layout_key, replay, send
 from .regions import MOST_SERIAL, Box, Operand, Part, by_regions
 from .strided import MOST_AXES, collapse, type_name
 
@@ -22,18 +22,12 @@ _FLOAT32 = np.dtype(np.float32)
 def gather(x: GpuArray, axis: int, index: GpuArray) -> GpuArray:
     """`y[.., i, ..] = x[.., index[.., i, ..], ..]`; see the protocol."""
     _check_index("gather", index)
-    runtime = x.runtime
-    key = ("gather", axis, layout_key(x), layout_key(index))
-    known = replay(key, runtime, (x, index), None, (runtime.faults.array,))
-    if known is not None:
-        runtime.faults.pending = True
-        return known[0]
-    y = runtime.empty(index.shape, x.dtype, memory_order(x))
+    y = x.runtime.empty(index.shape, x.dtype, memory_order(x))
     if y.size:
         if not x.shape[axis]:
             raise IndexError("gather cannot take elements along a dimension with size 0")
         variant = "gather_f16" if x.dtype == np.float16 else "gather_bits"
-        keep(key, _run(variant, y, x, index, axis, False), (y,))
+        _run(variant, y, x, index, axis, False)
     return y
 
 
@@ -43,11 +37,6 @@ def scatter_add(src: GpuArray, axis: int, index: GpuArray, size: int) -> GpuArra
     if src.dtype == np.bool_:
         raise DtypeError("scatter_add on the GPU takes float32, float16 or int32, but got bool")
     runtime = src.runtime
-    key = ("scatter_add", axis, size, layout_key(src), layout_key(index))
-    known = replay(key, runtime, (src, index), None, (runtime.faults.array,))
-    if known is not None:
-        runtime.faults.pending = True
-        return known[0]
     limit = runtime.max_binding
     large = src.buffer.block.size > limit or index.buffer.block.size > limit
     if src.dtype == np.float16 and (large or index.shape[axis] > MOST_SERIAL):
@@ -58,7 +47,7 @@ def scatter_add(src: GpuArray, axis: int, index: GpuArray, size: int) -> GpuArra
     if src.size == 0:
         assign(y, 0)
     elif y.size:
-        keep(key, _run(f"scatter_add_{type_name(src.dtype)}", y, src, index, axis, True), (y,))
+        _run(f"scatter_add_{type_name(src.dtype)}", y, src, index, axis, True)
     return y
 
 
@@ -67,11 +56,8 @@ def _check_index(operator: str, index: GpuArray) -> None:
         raise DtypeError(f"{operator} on the GPU takes indices of int32, but got {index.dtype.name}")
 
 
-def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, scatter: bool) -> Step | None:
-    """Dispatch over the elements of `y`, and of the axis that they are looked up in, the loop's last one.
-
-    Returns the dispatch, if one was enough.
-    """
+def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, scatter: bool) -> None:
+    """Dispatch over the elements of `y`, and of the axis that they are looked up in, the loop's last one."""
     runtime, faults = y.runtime, y.runtime.faults
     size = y.shape[axis] if scatter else x.shape[axis]
     slot = faults.slot("scatter_add" if scatter else "gather", size)
@@ -87,7 +73,7 @@ def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, sca
         plain = runtime.empty(y.shape, y.dtype)
         _run(variant, plain, contiguous(x), contiguous(index), axis, scatter)
         assign(y, plain)
-        return None
+        return
     y_axes, x_axes, index_axes, along_axes = (steps[::-1] for steps in axes.strides)
     shape = (*axes.sizes[::-1], inner)
     operands = [
@@ -96,7 +82,7 @@ def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, sca
         Operand(index.view(shape, (*index_axes, index_step), index.offset)),
     ]
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         target, source, named = [runtime.bind(part.view) for part in parts]
         *sizes, length = box.sizes
         count = math.prod(sizes)
@@ -116,4 +102,4 @@ def _run(variant: str, y: GpuArray, x: GpuArray, index: GpuArray, axis: int, sca
         return len(sizes) - 1 if scatter and sizes[-1] > MOST_SERIAL else None
 
     work = math.prod if scatter else None
-    return by_regions(shape, operands, run, work=work, must=must)
+    by_regions(shape, operands, run, work=work, must=must)

@@ -10,8 +10,7 @@ from ...errors import DtypeError
 from .array import GpuArray
 from .layout import assign, permute, relayout
 from .matmul_rows import few_rows
-from .pixel_sums import Plan, fits, keep_sum, kept_sum, longest_part, room, run_part, run_sum, sum_of
-from .plans import layout_key
+from .pixel_sums import Plan, fits, longest_part, room, run_sum
 from .regions import MOST_WORK, Box, Operand, Part, at_most, by_regions
 from .runtime import Runtime
 
@@ -53,12 +52,8 @@ def matmul(a: GpuArray, b: GpuArray) -> GpuArray:
     limit = runtime.max_binding
     if batch <= _MOST_MATRICES and m <= _MOST_COLUMNS and fits(limit, a, b, result) and _is_short(a, b):
         left, right = _neighbours(a, 1, 2), _neighbours(b, 2, 1)
-        key = ("matmul", layout_key(left), layout_key(right), limit)
-        steps = kept_sum(key)
-        if steps is None:
-            steps = sum_of(_planned(left, right), left, right, result)
-            keep_sum(key, steps)
-        return run_sum(steps, left, right, result)
+        run_sum(_planned(left, right), left, right, result)
+        return result
     if result.dtype == _FLOAT32:
         _multiply(a, b, result)
         return result
@@ -97,7 +92,7 @@ def _multiply(a: GpuArray, b: GpuArray, out: GpuArray) -> None:
         target = to.view((many, rows, columns), (to.strides[0], *to.strides[2:]), to.offset)
         x = x.view((many, rows, length), (x.strides[0], x.strides[2], x.strides[1]), x.offset)
         y = y.view((many, length, columns), (y.strides[0], y.strides[1], y.strides[3]), y.offset)
-        run_part(_planned(x, y), x, y, target, box.starts[1] > 0)
+        run_sum(_planned(x, y), x, y, target, box.starts[1] > 0)
 
     def work(sizes: tuple[int, ...]) -> float:
         matrices, length, rows, columns = sizes

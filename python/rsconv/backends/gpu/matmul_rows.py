@@ -4,7 +4,6 @@ import struct
 
 from ...errors import BindingTooLarge
 from .array import GpuArray
-from .plans import Step, keep, layout_key, replay
 from .strided import type_name
 
 __all__ = ["few_rows"]
@@ -26,22 +25,16 @@ def few_rows(a: GpuArray, b: GpuArray) -> GpuArray | None:
         return None
     if batch > _MOST_GROUPS or n > _COLUMNS * _MOST_GROUPS:
         return None
-    runtime = a.runtime
-    key = ("matmul_rows", layout_key(a), layout_key(b))
-    known = replay(key, runtime, (a, b))
-    if known is not None:
-        return known[0]
-    y = runtime.empty((batch, m, n), a.dtype)
+    y = a.runtime.empty((batch, m, n), a.dtype)
     try:
-        step = _columns(a, b, y, y.offset)
+        _columns(a, b, y, y.offset)
     except BindingTooLarge:
         return None
-    keep(key, step, (y,))
     return y
 
 
-def _columns(a: GpuArray, b: GpuArray, y: GpuArray, first: int) -> Step | None:
-    """Dispatch for the columns of `b`, which go to `y` from element `first` on; the step, if it was one."""
+def _columns(a: GpuArray, b: GpuArray, y: GpuArray, first: int) -> None:
+    """Dispatch for the columns of `b`, which go to `y` from element `first` on."""
     runtime = y.runtime
     batch, m, k = a.shape
     n = b.shape[2]
@@ -54,7 +47,7 @@ def _columns(a: GpuArray, b: GpuArray, y: GpuArray, first: int) -> Step | None:
         half = n // 2
         _columns(a, b.view((batch, k, half), b.strides, b.offset), y, first)
         _columns(a, b.view((batch, k, n - half), b.strides, b.offset + half * b.strides[2]), y, first + half)
-        return None
+        return
     steps = (left.first, a.strides[0], a.strides[1], right.first, b.strides[0], b.strides[2], k)
     width = 1 if any(step % 4 for step in steps) else 4
     rows = 1 if m == 1 else 4 if m <= 4 else 8
@@ -67,7 +60,4 @@ def _columns(a: GpuArray, b: GpuArray, y: GpuArray, first: int) -> Step | None:
         *(b_matrix, b_column, target.first - y.offset + first, m * row, row, 0, 0, 0),
     )
     variant = f"matmul_rows_{rows}_{type_name(a.dtype)}_v{width}"
-    groups = (-(-n // _COLUMNS), -(-m // rows), batch)
-    runtime.dispatch(variant, words, (left, right), (target,), groups)
-    whole = all(part.bytes == part.buffer.block.size for part in (left, right, target))
-    return Step(variant, words, groups, whole)
+    runtime.dispatch(variant, words, (left, right), (target,), (-(-n // _COLUMNS), -(-m // rows), batch))

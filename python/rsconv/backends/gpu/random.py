@@ -5,8 +5,8 @@ import struct
 
 from ...errors import DtypeError
 from .array import GpuArray, dense_strides
+from .dispatches import Dispatch, again, keep, send
 from .layout import assign, copy, memory_order
-from .plans import Step, keep, layout_key, replay, send
 from .strided import Axes, collapse, split, type_name
 
 __all__ = ["dropout"]
@@ -25,19 +25,17 @@ def dropout(x: GpuArray, p: float, seed: int, offset: int) -> GpuArray:
     threshold = math.ceil(p * 2.0**32)
     if threshold <= 0:
         return copy(x)
-    runtime = x.runtime
-    random = _random_words.pack(offset & _MOST, seed & _MOST)
-    key = ("dropout", p, layout_key(x))
-    known = replay(key, runtime, (x,), (_RANDOM_AT, random))
-    if known is not None:
-        return known[0]
-    y = runtime.empty(x.shape, x.dtype, memory_order(x))
+    y = x.runtime.empty(x.shape, x.dtype, memory_order(x))
     if threshold > _MASK:
         assign(y, 0)
     if threshold > _MASK or y.size == 0:
         return y
+    random = _random_words.pack(offset & _MOST, seed & _MOST)
+    key = ("dropout", p, x.layout)
+    if again(key, (x,), (y,), (_RANDOM_AT, random)):
+        return y
     random_words = struct.unpack("<4I", random)
-    steps: list[Step] = []
+    runtime = x.runtime
     scale = 1 / (1 - p)
     kind = type_name(x.dtype)
     flat = x.is_contiguous()
@@ -45,7 +43,7 @@ def dropout(x: GpuArray, p: float, seed: int, offset: int) -> GpuArray:
     place_steps = dense_strides(x.shape)
     places = x.view(x.shape, place_steps, 0)
 
-    def run(axes: Axes, views: list[GpuArray]) -> None:
+    def run(axes: Axes, views: list[GpuArray]) -> Dispatch:
         out, values, place = views
         source, target = runtime.bind(values), runtime.bind(out)
         axis_words: list[int] = []
@@ -64,9 +62,8 @@ def dropout(x: GpuArray, p: float, seed: int, offset: int) -> GpuArray:
             *(0,) * (32 - len(axis_words)),
         )
         variant = f"dropout_{kind}_{'flat' if flat else 'strided'}"
-        steps.append(send(variant, words, (source,), (target,), out.size, 4 if flat else 1))
+        return send(variant, words, (source,), (target,), -(-out.size // 4) if flat else out.size)
 
     order = sorted(range(y.ndim), key=lambda axis: -y.strides[axis])
-    split(collapse(y.shape, order, (y.strides, x.strides, place_steps)), (y, x, places), run)
-    keep(key, steps[0] if len(steps) == 1 else None, (y,))
+    keep(key, split(collapse(y.shape, order, (y.strides, x.strides, place_steps)), (y, x, places), run))
     return y

@@ -28,7 +28,7 @@ _THREADS = 256
 _ENOUGH_GROUPS = 128
 # What a thread reduces at the least before there are slices.
 _LEAST_SERIAL = 32
-_MOST_PLANS = 4096
+_NO_LIMIT = 1 << 62
 
 
 class _Kernels(NamedTuple):
@@ -51,21 +51,6 @@ class _Cut(NamedTuple):
     slices: int
     # Indices of the outermost reduced axis that one dispatch binds.
     chunk: int
-
-
-class _Plan(NamedTuple):
-    """A reduction by the layout of its input, which a device binds whole."""
-
-    shape: tuple[int, ...]
-    order: tuple[int, ...] | None
-    slices: int
-    outputs: int
-    # Words and workgroups of the first pass, and of the second if there are slices.
-    first: tuple[bytes, int]
-    second: tuple[bytes, int]
-
-
-_plans: dict[Any, _Plan] = {}
 
 
 def reduce(op: str, x: GpuArray, axes: tuple[int, ...]) -> GpuArray:
@@ -121,32 +106,50 @@ def _run(
     kernels: _Kernels, x: GpuArray, axes: tuple[int, ...], dtypes: Sequence[np.dtype[Any]]
 ) -> list[GpuArray]:
     runtime = x.runtime
-    key = (kernels.whole, kernels.divisor, x.shape, x.strides, x.offset, axes)
-    plan = _plans.get(key)
-    if plan is None:
-        kept, reduced, order = _loop(x, axes)
-        if len(kept.sizes) > MOST_AXES or len(reduced.sizes) > MOST_AXES:
-            return _run(kernels, contiguous(x), axes, dtypes)
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        plan = _plans[key] = _plan(kernels, x, axes, kept, reduced, order)
-    results = [runtime.empty(plan.shape, dtype, plan.order) for dtype in dtypes]
+    kept, reduced, order = _loop(x, axes)
+    if len(kept.sizes) > MOST_AXES or len(reduced.sizes) > MOST_AXES:
+        return _run(kernels, contiguous(x), axes, dtypes)
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    results = [runtime.empty(shape, dtype, order) for dtype in dtypes]
     if results[0].size == 0:
         return results
-    limit = runtime.max_binding
-    if x.buffer.block.size > limit or results[0].buffer.block.size > limit:
-        _run_parts(kernels, x, axes, results)
-        return results
-    source, targets = (runtime.bind(x),), [runtime.bind(y) for y in results]
-    words, groups = plan.first
-    if plan.slices <= 1:
-        runtime.dispatch(kernels.whole, words, source, targets, runtime.grid(groups))
-        return results
-    partial = [runtime.empty((plan.slices, plan.outputs), dtype) for dtype in kernels.between]
-    slices = [runtime.bind(part) for part in partial]
-    runtime.dispatch(kernels.first, words, source, slices, runtime.grid(groups))
-    words, groups = plan.second
-    runtime.dispatch(kernels.second, words, slices, targets, runtime.grid(groups))
+    length = math.prod(reduced.sizes)
+    sizes, steps = reduced.sizes[::-1], reduced.strides[0][::-1]
+    outer, inner = sizes[0], math.prod(sizes[1:])
+    limit = runtime.max_binding if x.buffer.block.size > runtime.max_binding else _NO_LIMIT
+
+    def run(part: Axes, views: list[GpuArray]) -> None:
+        source, targets = views[0], [runtime.bind(view) for view in views[1:]]
+        own, outputs = Axes(part.sizes, part.strides[:1]), math.prod(part.sizes)
+        cut = _cut(own, reduced, source.itemsize, limit)
+        sliced = cut.slices > 1
+        if sliced and cut.slices * outputs * 4 > runtime.max_binding // 2:
+            raise BindingTooLarge(
+                f"{cut.slices} slices of {outputs} outputs are more than the {runtime.max_binding:,} bytes "
+                "that the device binds at once"
+            )
+        partial = [runtime.empty((cut.slices, outputs), dtype) for dtype in kernels.between] if sliced else []
+        ends = [runtime.bind(array) for array in partial] or targets
+        for start in range(0, max(outer, 1), max(cut.chunk, 1)):
+            count = min(cut.chunk, outer - start)
+            offset = source.offset + start * steps[0]
+            piece = source.view((*source.shape, count, *sizes[1:]), (*source.strides, *steps), offset)
+            bound = runtime.bind(piece)
+            above = start * inner // cut.slice_length * outputs
+            span = (start * inner, count * inner)
+            divisor = 1 if sliced else kernels.divisor
+            now = Axes((*reduced.sizes[:-1], count), reduced.strides)
+            words, groups = _words(cut, own, now, bound.first, ends[0].first + above, span, divisor)
+            variant = kernels.first if sliced else kernels.whole
+            runtime.dispatch(variant, words, (bound,), ends, runtime.grid(groups))
+        if sliced:
+            words, groups = _join_words(
+                cut, outputs, length, ends[0].first, targets[0].first, kernels.divisor
+            )
+            runtime.dispatch(kernels.second, words, ends, targets, runtime.grid(groups))
+
+    strides = (kept.strides[0], *(dense_steps(kept.sizes),) * len(results))
+    split(Axes(kept.sizes, strides), [x, *results], run)
     return results
 
 
@@ -157,23 +160,6 @@ def _loop(x: GpuArray, axes: tuple[int, ...]) -> tuple[Axes, Axes, tuple[int, ..
     kept = collapse(x.shape, [axis for axis in walk if axis not in axes], [x.strides])
     reduced = collapse(x.shape, [axis for axis in walk if axis in axes], [x.strides])
     return kept, reduced, order
-
-
-def _plan(
-    kernels: _Kernels,
-    x: GpuArray,
-    axes: tuple[int, ...],
-    kept: Axes,
-    reduced: Axes,
-    order: tuple[int, ...] | None,
-) -> _Plan:
-    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
-    outputs, length = math.prod(kept.sizes), math.prod(reduced.sizes)
-    cut = _cut(kept, reduced, x.itemsize, 1 << 62)
-    divisor = kernels.divisor if cut.slices <= 1 else 1
-    first = _words(cut, kept, reduced, x.offset, 0, (0, length), divisor)
-    second = _join_words(cut, outputs, length, 0, 0, kernels.divisor)
-    return _Plan(shape, order, cut.slices, outputs, first, second)
 
 
 def _cut(kept: Axes, reduced: Axes, itemsize: int, limit: int) -> _Cut:
@@ -242,45 +228,3 @@ def _join_words(
     kept, slices = Axes((outputs,), ((1,),)), Axes((cut.slices,), ((outputs,),))
     span, joins = (0, cut.slices), (cut.slice_length, length)
     return _words(joined, kept, slices, first, target_first, span, divisor, joins)
-
-
-def _run_parts(kernels: _Kernels, x: GpuArray, axes: tuple[int, ...], results: Sequence[GpuArray]) -> None:
-    """Reduce parts of the outputs, and chunks of what is reduced, that the device binds."""
-    runtime = x.runtime
-    kept, reduced, _ = _loop(x, axes)
-    length = math.prod(reduced.sizes)
-    shape, steps = reduced.sizes[::-1], reduced.strides[0][::-1]
-    outer, inner = shape[0], math.prod(shape[1:])
-
-    def run(part: Axes, views: list[GpuArray]) -> None:
-        source, targets = views[0], [runtime.bind(view) for view in views[1:]]
-        own, outputs = Axes(part.sizes, part.strides[:1]), math.prod(part.sizes)
-        cut = _cut(own, reduced, source.itemsize, runtime.max_binding)
-        sliced = cut.slices > 1
-        if sliced and cut.slices * outputs * 4 > runtime.max_binding // 2:
-            raise BindingTooLarge(
-                f"{cut.slices} slices of {outputs} outputs are more than the {runtime.max_binding:,} bytes "
-                "that the device binds at once"
-            )
-        partial = [runtime.empty((cut.slices, outputs), dtype) for dtype in kernels.between] if sliced else []
-        ends = [runtime.bind(array) for array in partial] or targets
-        for start in range(0, max(outer, 1), max(cut.chunk, 1)):
-            count = min(cut.chunk, outer - start)
-            offset = source.offset + start * steps[0]
-            piece = source.view((*source.shape, count, *shape[1:]), (*source.strides, *steps), offset)
-            bound = runtime.bind(piece)
-            above = start * inner // cut.slice_length * outputs
-            span = (start * inner, count * inner)
-            divisor = 1 if sliced else kernels.divisor
-            now = Axes((*reduced.sizes[:-1], count), reduced.strides)
-            words, groups = _words(cut, own, now, bound.first, ends[0].first + above, span, divisor)
-            variant = kernels.first if sliced else kernels.whole
-            runtime.dispatch(variant, words, (bound,), ends, runtime.grid(groups))
-        if sliced:
-            words, groups = _join_words(
-                cut, outputs, length, ends[0].first, targets[0].first, kernels.divisor
-            )
-            runtime.dispatch(kernels.second, words, ends, targets, runtime.grid(groups))
-
-    strides = (kept.strides[0], *(dense_steps(kept.sizes),) * len(results))
-    split(Axes(kept.sizes, strides), [x, *results], run)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...errors import BindingTooLarge
 from .array import GpuArray
-from .plans import Step
+from .dispatches import Dispatch
 
 __all__ = [
     "MOST_SERIAL",
@@ -67,11 +67,11 @@ class Part(NamedTuple):
 def by_regions(
     sizes: tuple[int, ...],
     operands: Sequence[Operand],
-    run: Callable[[Box, list[Part]], Step | None],
+    run: Callable[[Box, list[Part]], Dispatch | None],
     *,
     work: Callable[[tuple[int, ...]], float] | None = None,
     must: Callable[[tuple[int, ...]], int | None] | None = None,
-) -> Step | None:
+) -> Dispatch | None:
     """Call `run` for a loop of `sizes`, or for regions that the device can bind, in order along each axis.
 
     `run` raises BindingTooLarge before it dispatches what is too large, and returns what it dispatched: that
@@ -80,26 +80,25 @@ def by_regions(
     has to be cut, if a region of some sizes cannot be run as it is. Raises BindingTooLarge if a region of one
     element is too large.
     """
-    steps: list[Step | None] = []
-
-    def visit(box: Box) -> None:
+    made: list[Dispatch | None] = []
+    # Not by a function that calls itself, which would be a cycle that keeps the arrays alive.
+    waiting = [Box((0,) * len(sizes), sizes)]
+    while waiting:
+        box = waiting.pop()
         parts = [_part(operand, box, sizes) for operand in operands]
         axis = None if must is None else must(box.sizes)
         if axis is None and work is not None and work(box.sizes) > MOST_WORK:
             axis = _outermost(box.sizes, operands[0].array.strides)
         if axis is None:
             try:
-                steps.append(run(box, parts))
-                return
+                made.append(run(box, parts))
+                continue
             except BindingTooLarge:
                 axis = _best(box, operands, sizes)
                 if axis is None:
                     raise
-        for half in _halves(box, axis, operands):
-            visit(half)
-
-    visit(Box((0,) * len(sizes), sizes))
-    return steps[0] if len(steps) == 1 else None
+        waiting += reversed(_halves(box, axis, operands))
+    return made[0] if len(made) == 1 else None
 
 
 def at_most(limits: Sequence[int]) -> Callable[[tuple[int, ...]], int | None]:

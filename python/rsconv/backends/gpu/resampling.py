@@ -10,10 +10,10 @@ import numpy as np
 from ...errors import BindingTooLarge, DtypeError
 from ..taps import Taps
 from .array import GpuArray
+from .dispatches import Dispatch, send
 from .elementwise import elementwise
 from .layout import assign, copy
 from .planes import common_width, empty_like, numbered, order_name, planes, seen_words
-from .plans import Step, keep, layout_key, replay, send
 from .reduction import reduce
 from .regions import MOST_SERIAL, TAP_WORK, Box, Operand, Part, by_regions, window_reach
 from .strided import type_name
@@ -100,11 +100,7 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, fill: int | N
         [size if axis is None else axis for axis, size in zip(taps, x.shape[-rank:], strict=True)]
     )
     table_key = ("taps", *[axis.key if isinstance(axis, Taps) else axis for axis in axes])
-    key = (table_key, kind, fill, layout_key(x))
     table = runtime.table(table_key, lambda: taps_table(axes))
-    known = replay(key, runtime, (x, table))
-    if known is not None:
-        return known[0]
     source = planes(x, rank)
     sizes = tuple([axis.outputs if isinstance(axis, Taps) else axis for axis in axes])
     y, whole = empty_like(source, x, sizes[3 - rank :])
@@ -114,7 +110,7 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, fill: int | N
         assign(y, 0)
         return y
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         taps_in, begins = bind_taps(table, table_key, axes, box, is_selection)
         target, values = [runtime.bind(part.view) for part in parts]
         width = common_width(parts, source.last)
@@ -139,15 +135,13 @@ def _resample(x: GpuArray, taps: Sequence[Taps | None], kind: str, fill: int | N
         Operand(whole),
         Operand(source.array, window_reach((None, None, *map(taps_reach, axes)))),
     ]
-    step = by_regions(
+    by_regions(
         whole.shape,
         operands,
         run,
         work=lambda sizes: math.prod(sizes) * each,
         must=must_cut(table, [1 + 2 * taps for taps in longest]),
     )
-    if source.array.buffer is x.buffer:
-        keep(key, step, (y,))
     return y
 
 

@@ -1,7 +1,8 @@
 """The runtime of one device: its arrays, what goes to and from them, and the commands over them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,17 +112,22 @@ class Runtime(Commands):
                 self._tables.move_to_end(key)
                 return self._constant(known)
             array = make() if callable(make) else make
-            # A constant is no part of the call that asks for it first.
-            recording, self.recording = self.recording, None
-            try:
+            with self._unrecorded():
                 made = self.empty(array.shape, self.check_dtype(array.dtype))
                 self.write(made, np.ascontiguousarray(array, made.dtype))
-            finally:
-                self.recording = recording
             self._tables[key] = made
             if len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
             return self._constant(made)
+
+    @contextmanager
+    def _unrecorded(self) -> Iterator[None]:
+        """What is made for all calls is no part of the one that asks for it first; the lock is held."""
+        recording, self.recording = self.recording, None
+        try:
+            yield
+        finally:
+            self.recording = recording
 
     def _constant(self, x: GpuArray) -> GpuArray:
         if self.recording is not None:
@@ -173,12 +179,13 @@ class Runtime(Commands):
     @property
     def faults(self) -> Faults:
         """Where kernels leave indices that are out of range."""
-        if self.recording is not None:
-            # A plan writes to new arrays only.
-            self.recording.spoil()
-        if self._faults is None:
-            self._faults = Faults(self)
-        return self._faults
+        with self.lock:
+            if self._faults is None:
+                with self._unrecorded():
+                    self._faults = Faults(self)
+            if self.recording is not None:
+                self.recording.notes(self._faults)
+            return self._faults
 
     def empty_cache(self) -> None:
         """Let go of all memory that no array holds, here and on the host."""

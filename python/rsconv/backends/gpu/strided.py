@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .array import GpuArray
+from .dispatches import Dispatch
 from .regions import Box, Operand, Part, by_regions
 
 __all__ = [
@@ -139,11 +140,13 @@ def number_bits(value: Any, dtype: np.dtype[Any]) -> int:
     return int(value) & _MASK
 
 
-def split(axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuArray]], None]) -> None:
+def split(
+    axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuArray]], Dispatch | None]
+) -> Dispatch | None:
     """Call `run` for parts of a loop that the device can bind and number; see `by_regions`.
 
-    `arrays` start at the loop's first element. `run` gets views of the part, and raises BindingTooLarge
-    before it dispatches anything.
+    `arrays` start at the loop's first element. `run` gets views of the part, raises BindingTooLarge before it
+    dispatches anything, and returns what it dispatched: that is returned if there was one part.
     """
     sizes = axes.sizes[::-1]
     if len(sizes) > MOST_AXES:
@@ -154,13 +157,13 @@ def split(axes: Axes, arrays: Sequence[GpuArray], run: Callable[[Axes, list[GpuA
                 for array, strides in zip(arrays, axes.strides, strict=True)
             ]
             split(inner, moved, run)
-        return
+        return None
 
-    def part(box: Box, parts: list[Part]) -> None:
-        run(Axes(box.sizes[::-1], axes.strides), [part.view for part in parts])
+    def part(box: Box, parts: list[Part]) -> Dispatch | None:
+        return run(Axes(box.sizes[::-1], axes.strides), [part.view for part in parts])
 
     views = [
         Operand(array.view(sizes, strides[::-1], array.offset))
         for array, strides in zip(arrays, axes.strides, strict=True)
     ]
-    by_regions(sizes, views, part)
+    return by_regions(sizes, views, part)

@@ -9,8 +9,8 @@ import numpy as np
 from ..._core import Geometry
 from ...errors import DtypeError
 from .array import GpuArray, dense_strides
+from .dispatches import Dispatch, send
 from .layout import copy
-from .plans import Step, keep, layout_key, replay, send
 from .regions import TAP_WORK, Box, Operand, Part, by_regions
 from .strided import type_name
 
@@ -93,10 +93,6 @@ class _Sizes:
 
 def unfold(geometry: Geometry, x: GpuArray) -> GpuArray:
     """Columns `(N, C * prod(k), L)` of the windows of `geometry`."""
-    key = ("unfold", geometry, layout_key(x))
-    known = replay(key, x.runtime, (x,))
-    if known is not None:
-        return known[0]
     sizes = _Sizes(geometry)
     lead, runtime = x.shape[: -sizes.rank], x.runtime
     y = runtime.empty((*lead[:-1], math.prod(sizes.kernel) * lead[-1], math.prod(sizes.out)), x.dtype)
@@ -104,7 +100,7 @@ def unfold(geometry: Geometry, x: GpuArray) -> GpuArray:
         return y
     variant = "unfold_f16" if x.dtype == np.float16 else "unfold_bits"
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         to, seen = parts
         target, source = runtime.bind(to.view), runtime.bind(seen.view)
         # The place of the first tap of the first window.
@@ -124,7 +120,7 @@ def unfold(geometry: Geometry, x: GpuArray) -> GpuArray:
 
     columns = sizes.columns(y, lead[-1])
     operands = [Operand(columns), Operand(sizes.batched(x), sizes.elements)]
-    keep(key, by_regions(columns.shape, operands, run), (y,))
+    by_regions(columns.shape, operands, run)
     return y
 
 
@@ -135,10 +131,6 @@ def fold(geometry: Geometry, columns: GpuArray) -> GpuArray:
     """
     if columns.dtype.kind != "f":
         raise DtypeError(f"fold on the GPU takes float32 or float16, but got {columns.dtype.name}")
-    key = ("fold", geometry, layout_key(columns))
-    known = replay(key, columns.runtime, (columns,))
-    if known is not None:
-        return known[0]
     runtime = columns.runtime
     if columns.dtype != _FLOAT32 and columns.buffer.block.size > runtime.max_binding:
         # Sums over some taps after the others are float32.
@@ -149,7 +141,7 @@ def fold(geometry: Geometry, columns: GpuArray) -> GpuArray:
         return y
     variant = f"fold_{type_name(columns.dtype)}"
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         to, seen = parts
         target, source = runtime.bind(to.view), runtime.bind(seen.view)
         # Of the first element from the first tap.
@@ -172,7 +164,7 @@ def fold(geometry: Geometry, columns: GpuArray) -> GpuArray:
     # Its sums run over the kernel.
     summed = image.view(shape, (*image.strides[:2], 0, 0, 0, *image.strides[2:]), image.offset)
     operands = [Operand(summed), Operand(sizes.columns(columns, shape[1]), sizes.shown)]
-    keep(key, by_regions(shape, operands, run, work=lambda sizes: TAP_WORK * math.prod(sizes)), (y,))
+    by_regions(shape, operands, run, work=lambda sizes: TAP_WORK * math.prod(sizes))
     return y
 
 

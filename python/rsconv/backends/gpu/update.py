@@ -2,11 +2,11 @@
 
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from .array import GpuArray
+from .dispatches import Dispatch, again, keep, send
 from .layout import assign, copy
 from .strided import (
     UNITS,
@@ -24,11 +24,7 @@ __all__ = ["update"]
 
 _header = struct.Struct("<4I")
 _CONSTANTS = 12
-_MOST_PLANS = 4096
-
-# Variant, words before and after the constants, workgroups.
-_Plan = tuple[str, bytes, bytes, int]
-_plans: dict[Any, _Plan] = {}
+_THREADS = 256
 
 
 def update(op: str, arrays: Sequence[GpuArray], grad: GpuArray, params: Sequence[float]) -> None:
@@ -45,46 +41,34 @@ def update(op: str, arrays: Sequence[GpuArray], grad: GpuArray, params: Sequence
         for to, new in zip(arrays, apart, strict=True):
             assign(to, new)
         return
-    runtime = grad.runtime
     with np.errstate(over="ignore"):
         constants = np.array([*params, *(0.0,) * (_CONSTANTS - len(params))], np.float32).tobytes()
     operands = (grad, *arrays)
-    key = (op, *[(x.shape, x.strides, x.offset, x.dtype) for x in operands])
-    limit = runtime.max_binding
-    fits = all(x.buffer.block.size <= limit for x in operands)
-    plan = _plans.get(key) if fits else None
-
-    def send(plan: _Plan, bindings: Sequence[Any]) -> None:
-        variant, before, after, groups = plan
-        words = before + constants + after
-        runtime.dispatch(variant, words, bindings[:1], bindings[1:], runtime.grid(groups))
-
-    if plan is not None:
-        send(plan, [runtime.bind(x) for x in operands])
+    key = ("update", op, *[x.layout for x in operands])
+    if again(key, (grad,), arrays, (_header.size, constants)):
         return
 
-    def run(part: Axes, views: list[GpuArray]) -> None:
-        bindings = [runtime.bind(view) for view in views]
-        plan = _plan(f"update_{op}_{type_name(grad.dtype)}", part, [binding.first for binding in bindings])
-        send(plan, bindings)
-        if fits and views[0].size == grad.size:
-            if len(_plans) >= _MOST_PLANS:
-                _plans.clear()
-            _plans[key] = plan
+    def run(part: Axes, views: list[GpuArray]) -> Dispatch:
+        bindings = [grad.runtime.bind(view) for view in views]
+        name = f"update_{op}_{type_name(grad.dtype)}"
+        variant, words, threads = _plan(name, part, [binding.first for binding in bindings], constants)
+        return send(variant, words, bindings[:1], bindings[1:], threads, _THREADS)
 
     strides = [x.strides for x in operands]
-    split(collapse(grad.shape, strided_order(grad.shape, arrays[0].strides), strides), operands, run)
+    order = strided_order(grad.shape, arrays[0].strides)
+    keep(key, split(collapse(grad.shape, order, strides), operands, run))
 
 
-def _plan(name: str, axes: Axes, firsts: Sequence[int]) -> _Plan:
+def _plan(name: str, axes: Axes, firsts: Sequence[int], constants: bytes) -> tuple[str, bytes, int]:
+    """Variant, words and number of threads."""
     width = 1 if vector_units(axes, firsts, splat=False, loose_end=True) is None else 4
     elements = 1
     for size in axes.sizes[1:]:
         elements *= size
     units = -(-axes.sizes[0] // width) * elements
-    before = _header.pack(units, len(axes.sizes), elements * axes.sizes[0], 0)
-    after = pack_axes(axes.sizes, width) + b"".join(
+    words = _header.pack(units, len(axes.sizes), elements * axes.sizes[0], 0) + constants
+    words += pack_axes(axes.sizes, width) + b"".join(
         pack_strided(first, UNITS, 0, strides, width)
         for first, strides in zip(firsts, axes.strides, strict=True)
     )
-    return f"{name}_{'vec4' if width == 4 else 'strided'}", before, after, -(-units // 256)
+    return f"{name}_{'vec4' if width == 4 else 'strided'}", words, units

@@ -16,8 +16,7 @@ from ..._core import Geometry
 from ...errors import DtypeError
 from .array import GpuArray
 from .layout import assign, relayout
-from .pixel_sums import Plan, fits, keep_sum, kept_sum, longest_part, room, run_part, run_sum, sum_of
-from .plans import layout_key
+from .pixel_sums import Plan, fits, longest_part, room, run_sum
 from .regions import MOST_WORK, Box, Operand, Part, by_regions
 from .runtime import Runtime
 
@@ -37,11 +36,6 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
         raise DtypeError(f"convolutions on the GPU take float32 or float16, but got {x.dtype.name}")
     runtime = x.runtime
     limit = runtime.max_binding
-    key = ("weight_grad", geometry, layout_key(x), layout_key(grad_output), limit)
-    known = kept_sum(key)
-    if known is not None and fits(limit, x, grad_output):
-        source, grad = (grad_output, x) if geometry.transposed else (x, grad_output)
-        return run_sum(known, grad, source, runtime.empty(geometry.weight_shape, x.dtype))
     result = runtime.empty(geometry.weight_shape, x.dtype)
     if result.size == 0:
         return result
@@ -57,10 +51,8 @@ def conv_weight_grad(geometry: Geometry, x: GpuArray, grad_output: GpuArray) -> 
         if products <= _MOST_PRODUCTS:
             half = x.dtype == np.float16
             plan = _plan(geometry, images.shape[0], half, _operand(images), _operand(pixels), room(limit))
-            steps = sum_of(plan, pixels, images, result)
-            if images.buffer is source.buffer and pixels.buffer is grad.buffer:
-                keep_sum(key, steps)
-            return run_sum(steps, pixels, images, result)
+            run_sum(plan, pixels, images, result)
+            return result
     total = result if result.dtype == _FLOAT32 else runtime.empty(result.shape, _FLOAT32)
     _by_regions(geometry, images, pixels, total)
     if total is not result:
@@ -142,7 +134,7 @@ def _by_regions(geometry: Geometry, images: GpuArray, pixels: GpuArray, result: 
             dilation=dilation[fill:],
         )
         plan = _plan(own, samples, False, _operand(x), _operand(g), room(result.runtime.max_binding))
-        run_part(plan, g, x, target, more)
+        run_sum(plan, g, x, target, more)
 
     by_regions(shape, operands, run, work=work, must=must)
 

@@ -9,10 +9,10 @@ import numpy as np
 from ...errors import BindingTooLarge, DtypeError, ShapeError
 from ..windows import Window, Windows
 from .array import GpuArray
+from .dispatches import Dispatch, send
 from .elementwise import elementwise
 from .layout import assign, copy, reshape
 from .planes import common_width, empty_like, numbered, order_name, planes, seen_words
-from .plans import Step, keep, layout_key, replay, send
 from .reduction import reduce
 from .regions import MOST_SERIAL, TAP_WORK, Box, Operand, Part, by_regions, window_reach
 from .strided import type_name
@@ -56,10 +56,6 @@ def _max_pool(
     runtime, kind = x.runtime, type_name(x.dtype)
     spans, table_key = element_spans(windows, cut), ("max_pool", windows, cut)
     table = runtime.table(table_key, spans.values)
-    key = (table_key, layout_key(x), indices)
-    known = replay(key, runtime, (x, table))
-    if known is not None:
-        return known[0], known[1] if indices else None
     rank = len(windows)
     source = planes(x, rank)
     sizes = tuple(window.outputs for window in windows)
@@ -83,7 +79,7 @@ def _max_pool(
     )
     operands.append(Operand(source.array, reach))
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         places_in, begins = bind_spans(table, table_key, spans, box)
         *outputs, values = [runtime.bind(part.view) for part in parts]
         width = common_width(parts, source.last)
@@ -102,15 +98,13 @@ def _max_pool(
         return send(variant, words, (values, places_in), outputs, math.prod(box.sizes) // width)
 
     each = TAP_WORK * math.prod([int(span[:, 1].max()) for span in spans.axes])
-    step = by_regions(
+    by_regions(
         whole.shape,
         operands,
         run,
         work=lambda sizes: math.prod(sizes) * each,
         must=must_cut(table, (2, 2, 2)),
     )
-    if source.array.buffer is x.buffer:
-        keep(key, step, (y,) if index is None else (y, index))
     return y, index
 
 
@@ -222,10 +216,6 @@ def _max_pool_grad(
     runtime, kind = grad_output.runtime, type_name(grad_output.dtype)
     spans, table_key = output_spans(windows, cut), ("max_pool_grad", windows, cut)
     table = runtime.table(table_key, spans.values)
-    key = (table_key, layout_key(grad_output), layout_key(indices))
-    known = replay(key, runtime, (grad_output, indices, table))
-    if known is not None:
-        return known[0]
     rank = len(windows)
     source, places = planes(grad_output, rank), planes(indices, rank)
     result, whole = empty_like(source, grad_output, tuple(window.size for window in windows))
@@ -236,7 +226,7 @@ def _max_pool_grad(
     reach = window_reach((None, None, *[span_reach(span, 1) for span in spans.axes]))
     size_h, size_w = whole.shape[3:]
 
-    def run(box: Box, parts: list[Part]) -> Step:
+    def run(box: Box, parts: list[Part]) -> Dispatch:
         places_in, begins = bind_spans(table, table_key, spans, box)
         target, grads, named = [runtime.bind(part.view) for part in parts]
         width = common_width(parts, source.last)
@@ -255,15 +245,13 @@ def _max_pool_grad(
 
     each = TAP_WORK * math.prod([int(span[:, 1].max()) for span in spans.axes])
     operands = [Operand(whole), Operand(source.array, reach), Operand(places.array, reach)]
-    step = by_regions(
+    by_regions(
         whole.shape,
         operands,
         run,
         work=lambda sizes: math.prod(sizes) * each,
         must=must_cut(table, (2, 2, 2)),
     )
-    if source.array.buffer is grad_output.buffer and places.array.buffer is indices.buffer:
-        keep(key, step, (result,))
     return result
 
 
