@@ -100,6 +100,10 @@ POOLS = [
     (adaptive_window(7, 1), adaptive_window(9, 1)),
     (adaptive_window(3, 5), pool_window(33, 2, 2)),
     (adaptive_window(6, 4), adaptive_window(5, 2), adaptive_window(11, 11)),
+    (pool_window(2, 3, 1, 1), pool_window(16, 5, 1, 2)),
+    (pool_window(7, 1, 1), pool_window(19, 3, 1, 1)),
+    (pool_window(50, 5, 1, 2), pool_window(100, 3, 1, 1)),
+    (pool_window(3, 5, 1, 2), pool_window(2100, 5, 1, 2)),
 ]
 
 
@@ -126,7 +130,7 @@ def test_max_pool_of_bools_and_complex():
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("windows", [POOLS[1], POOLS[4], POOLS[11]], ids=["fast", "general", "adaptive"])
+@pytest.mark.parametrize("windows", [POOLS[1], POOLS[2], POOLS[4], POOLS[11]], ids=str)
 def test_nan_wins_and_infinities_stay(windows, dtype):
     x = random((2, *(w.size for w in windows)), dtype)
     generator = np.random.default_rng(3)
@@ -230,6 +234,14 @@ RESAMPLINGS = {
     "average 2x2": ((2, 3, 12, 50), [average(12, 2, 2), average(50, 2, 2)]),
     "average 3x3 s2 p1": ((2, 13, 51), [average(13, 3, 2, 1), average(51, 3, 2, 1)]),
     "average 3x3 s1 p1": ((2, 13, 51), [average(13, 3, 1, 1), average(51, 3, 1, 1)]),
+    "average 5x3 s1": ((2, 3, 50, 100), [average(50, 5, 1, 2), average(100, 3, 1, 1)]),
+    "average 3x5 s1 of what is inside": (
+        (2, 2, 16),
+        [
+            average_taps(pool_window(2, 3, 1, 1), None, False),
+            average_taps(pool_window(16, 5, 1, 2), None, False),
+        ],
+    ),
     "average 5 s3": ((70,), [average(70, 5, 3)]),
     "average 7x7": ((2, 5, 7, 7), [average(7, 7, 7), average(7, 7, 7)]),
     "global": ((3, 20, 45), [average_taps(adaptive_window(20, 1)), average_taps(adaptive_window(45, 1))]),
@@ -390,7 +402,15 @@ def bits():
         values, indices = cpu.max_pool(x, windows, True)
         found += [values, indices, cpu.max_pool(x, windows, False)[0]]
         found.append(cpu.max_pool_grad(np.sqrt(np.abs(values)), indices, windows))
-    for name in ("bilinear 2x", "average 3x3 s2 p1", "bicubic", "trilinear", "long rows", "any shrinks"):
+    for name in (
+        "bilinear 2x",
+        "average 3x3 s2 p1",
+        "average 3x3 s1 p1",
+        "bicubic",
+        "trilinear",
+        "long rows",
+        "any shrinks",
+    ):
         shape, tables = RESAMPLINGS[name]
         for dtype in ("float32", "float16"):
             x = np.random.default_rng(1).standard_normal((8, *shape)).astype(dtype)

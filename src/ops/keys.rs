@@ -13,6 +13,13 @@ pub trait Pooled: Copy + Send + Sync + 'static {
     fn key(self) -> Self::Key;
     /// The element of a key.
     fn of(key: Self::Key) -> Self;
+    /// Whether `largest_rows` is there.
+    const VECTORS: bool = false;
+    /// `simd::rows::largest_rows` for the types that have it; else false.
+    #[inline(always)]
+    fn largest_rows(_isa: Isa, _rows: &[&[Self]], _to: &mut [Self]) -> bool {
+        false
+    }
     /// `simd::rows::largest_of_pairs` for the types that have it; else false.
     #[inline(always)]
     fn largest_of_pairs(_isa: Isa, _rows: &[&[Self]], _taps: usize, _to: &mut [Self]) -> bool {
@@ -21,7 +28,7 @@ pub trait Pooled: Copy + Send + Sync + 'static {
 }
 
 macro_rules! pooled {
-    ($($t:ty: $lowest:expr $(, $pairs:path)?;)*) => {
+    ($($t:ty: $lowest:expr $(, $pairs:path, $rows:path)?;)*) => {
         $(impl Pooled for $t {
             type Key = $t;
             const LOWEST: $t = $lowest;
@@ -33,7 +40,12 @@ macro_rules! pooled {
             fn of(key: $t) -> $t {
                 key
             }
-            $(#[inline(always)]
+            $(const VECTORS: bool = true;
+            #[inline(always)]
+            fn largest_rows(isa: Isa, rows: &[&[$t]], to: &mut [$t]) -> bool {
+                $rows(isa, rows, to)
+            }
+            #[inline(always)]
             fn largest_of_pairs(isa: Isa, rows: &[&[$t]], taps: usize, to: &mut [$t]) -> bool {
                 $pairs(isa, rows, taps, to)
             })?
@@ -41,8 +53,8 @@ macro_rules! pooled {
     };
 }
 pooled! {
-    f32: f32::NEG_INFINITY, rows::largest_of_pairs;
-    f64: f64::NEG_INFINITY, rows::largest_of_pairs;
+    f32: f32::NEG_INFINITY, rows::largest_of_pairs, rows::largest_rows;
+    f64: f64::NEG_INFINITY, rows::largest_of_pairs, rows::largest_rows;
     i8: i8::MIN; i16: i16::MIN; i32: i32::MIN; i64: i64::MIN; u8: 0; u16: 0; u32: 0; u64: 0;
 }
 

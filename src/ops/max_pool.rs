@@ -3,10 +3,12 @@
 //! | | how |
 //! |---|---|
 //! | values of float32 or float64, two or three taps every two elements | vectors of the rows of a window |
+//! | values of float32 or float64, three or five taps around every element | vectors over many rows of a plane |
 //! | values only | the rows of a window are merged into one, element by element; then windows along that row |
 //! | with indices | tap after tap over whole output rows, so that the first of equals is known |
 //! | with indices, adaptive or few outputs | output by output |
 
+use super::around::{Around, Merge};
 use super::keys::{Pooled, larger, wins};
 use super::shares::{Run, share_rows};
 use super::windows::Window;
@@ -39,6 +41,11 @@ pub fn max_pool<T: Pooled>(
     let units = rows * segments;
     let bytes = (plane + rows * w.outputs) * size_of::<T>() / units.max(1);
     let elements = [d, h].map(|window| (0..window.outputs).map(|i| window.elements(i).collect()).collect());
+    let flat = T::VECTORS && indices.is_none() && d.size == 1 && d.outputs == 1 && segments == 1;
+    let around = h.around().zip(w.around()).filter(|_| flat);
+    if let Some(around) = around.and_then(|(rows, columns)| Around::new([rows, columns], [h.size, w.size])) {
+        return around.share(x, &Output::new(y), run, &Largest { isa: run.isa });
+    }
     let pool = Pool {
         x,
         windows: &windows,
@@ -103,6 +110,26 @@ impl<T: Pooled> Body for Task<'_, T> {
                 (od, p) = (0, p + 1);
             }
         }
+    }
+}
+
+struct Largest {
+    isa: Isa,
+}
+
+impl<T: Pooled> Merge<T> for Largest {
+    #[inline(always)]
+    fn rows(&self, _row: usize, seen: &[&[T]], to: &mut [T]) {
+        let done = T::largest_rows(self.isa, seen, to);
+        debug_assert!(done);
+    }
+    #[inline(always)]
+    fn columns(&self, seen: &[&[T]], to: &mut [T]) {
+        <Self as Merge<T>>::rows(self, 0, seen, to);
+    }
+    #[inline(always)]
+    fn edge<const N: usize>(&self, _column: usize, seen: &[T; N]) -> T {
+        T::of(seen.iter().fold(T::LOWEST, |best, &new| larger(new.key(), best)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod along;
 pub mod arg_reduce;
+mod around;
 pub mod dropout;
 pub mod elementwise;
 pub mod gather;

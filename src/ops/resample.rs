@@ -6,12 +6,13 @@
 //! | the last | row by row |
 //! | another | rows of all that follows are added up, in parts that stay in cache |
 //!
-//! Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
+//! Windows around every element of a plane are summed over many rows at once (`around`). Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
 //!
 //! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate
 //! array of the type of sums.
 
 use super::along::{Along, combine};
+use super::around::{Around, Merge};
 use super::shares::{Run, share_rows};
 use super::taps::{TapTable, Weight};
 use crate::element::Element;
@@ -231,6 +232,11 @@ struct Planes<'a, I> {
 }
 
 impl<I: Element<Acc: Weight>> Planes<'_, I> {
+    fn around(&self) -> Option<Around> {
+        let taps = [self.above.around::<I::Acc>()?, self.along?.around::<I::Acc>()?];
+        Around::new(taps, [self.above.size(), self.inner])
+    }
+
     fn run<O: Element<Acc = I::Acc>>(&self, y: &mut [O], run: Run<'_>) -> Result<()> {
         let (height, to_height) = (self.above.size(), self.above.outputs());
         let to_width = self.along.map_or(self.inner, TapTable::outputs);
@@ -241,6 +247,11 @@ impl<I: Element<Acc: Weight>> Planes<'_, I> {
         let units = parts * to_height;
         let bytes = height * self.inner * size_of::<I>() + to_height * to_width * size_of::<O>();
         let y = Sink::new(y);
+        if let (Some(around), Some(sums), Some(to), Some(along)) =
+            (self.around(), as_accumulators(self.x), &y.sums, self.along)
+        {
+            return around.share(sums, to, run, &Sum { above: self.above, along, isa: run.isa });
+        }
         share_rows(self.outer * units, bytes / units.max(1), run, &|units| {
             run.isa.run(PlanesTask { planes: self, y: &y, parts, units, isa: run.isa });
         })
@@ -316,6 +327,33 @@ impl<I: Element<Acc: Weight>, O: Element<Acc = I::Acc>> Body for PlanesTask<'_, 
             }
             y.finish(at, len, &buffer);
         }
+    }
+}
+
+/// Weighted sums of windows around every element.
+struct Sum<'a> {
+    above: &'a TapTable,
+    along: &'a TapTable,
+    isa: Isa,
+}
+
+impl<T: Weight> Merge<T> for Sum<'_> {
+    #[inline(always)]
+    fn rows(&self, row: usize, seen: &[&[T]], to: &mut [T]) {
+        let weights = &T::weights(self.above).of[self.above.row(row)];
+        let done = vectors::weighted_rows(self.isa, seen, weights, to);
+        debug_assert!(done);
+    }
+    #[inline(always)]
+    fn columns(&self, seen: &[&[T]], to: &mut [T]) {
+        let weights = &T::weights(self.along).of[self.along.row(self.along.size() / 2)];
+        let done = vectors::weighted_rows(self.isa, seen, weights, to);
+        debug_assert!(done);
+    }
+    #[inline(always)]
+    fn edge<const N: usize>(&self, column: usize, seen: &[T; N]) -> T {
+        let weights = &T::weights(self.along).of[self.along.row(column)][..N];
+        seen.iter().zip(weights).fold(T::default(), |sum, (&x, &w)| sum + w * x)
     }
 }
 

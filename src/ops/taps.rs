@@ -130,6 +130,21 @@ impl TapTable {
         (regular && found.elements_step == 2 && second == first + 1).then_some((first as usize, [a, b]))
     }
 
+    /// The taps of windows that stand around every element of the axis, with the same weights but at the edges.
+    pub(super) fn around<T: Weight>(&self) -> Option<usize> {
+        let found = T::weights(self).periodic.as_ref()?;
+        let taps = self.row(found.outputs.start).len();
+        let half = taps / 2;
+        let regular = found.outputs_step == 1
+            && found.elements_step == 1
+            && self.outputs() == self.size
+            && found.outputs.start <= half
+            && found.outputs.end + half >= self.size;
+        let window = |i: usize| i.saturating_sub(half) as u32..(i + half + 1).min(self.size) as u32;
+        let seen = |i: usize| self.indices[self.row(i)].iter().copied();
+        (regular && taps % 2 == 1 && (0..self.size).all(|i| seen(i).eq(window(i)))).then_some(taps)
+    }
+
     pub(super) fn span(&self) -> usize {
         self.span
     }

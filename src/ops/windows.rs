@@ -26,6 +26,12 @@ impl Window {
     pub const NONE: Window =
         Window { size: 1, outputs: 1, kernel: 1, stride: 1, low: 0, dilation: 1, adaptive: false };
 
+    /// The taps of windows that stand around every element of the axis.
+    pub(super) fn around(&self) -> Option<usize> {
+        let around = !self.adaptive && self.stride == 1 && (self.dilation == 1 || self.kernel == 1);
+        (around && self.kernel == 2 * self.low + 1 && self.outputs == self.size).then_some(self.kernel)
+    }
+
     /// Taps of output `i` that lie inside of the axis, and the element at tap 0, which may lie before it.
     #[inline(always)]
     pub(super) fn taps(&self, i: usize) -> (Range<usize>, isize) {

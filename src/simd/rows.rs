@@ -23,7 +23,7 @@ unsafe fn prefetch<S: Simd, const N: usize>(rows: &[*const S::T; N], at: usize) 
 }
 
 /// Rows that are combined at once.
-pub(crate) const MOST_ROWS: usize = 4;
+pub(crate) const MOST_ROWS: usize = 5;
 
 /// `to[i]` is the largest of elements `2 * i..2 * i + taps` of all `rows`, or NaN; `taps` is 2 or 3.
 pub(crate) fn largest_of_pairs<T: Float>(isa: Isa, rows: &[&[T]], taps: usize, to: &mut [T]) -> bool {
@@ -39,6 +39,19 @@ pub(crate) fn largest_of_pairs<T: Float>(isa: Isa, rows: &[&[T]], taps: usize, t
     }
 }
 
+/// `to` is the largest of `rows`, or NaN.
+pub(crate) fn largest_rows<T: Float>(isa: Isa, rows: &[&[T]], to: &mut [T]) -> bool {
+    assert!(reach(rows, to.len()));
+    match rows.len() {
+        1 => run(isa, LargestRows::<T, 1> { rows: some(rows), to }),
+        2 => run(isa, LargestRows::<T, 2> { rows: some(rows), to }),
+        3 => run(isa, LargestRows::<T, 3> { rows: some(rows), to }),
+        4 => run(isa, LargestRows::<T, 4> { rows: some(rows), to }),
+        5 => run(isa, LargestRows::<T, 5> { rows: some(rows), to }),
+        _ => false,
+    }
+}
+
 /// `to` is the sum of `rows` times `weights`.
 pub(crate) fn weighted_rows<T: Float>(isa: Isa, rows: &[&[T]], weights: &[T], to: &mut [T]) -> bool {
     assert!(rows.len() == weights.len() && reach(rows, to.len()));
@@ -47,6 +60,7 @@ pub(crate) fn weighted_rows<T: Float>(isa: Isa, rows: &[&[T]], weights: &[T], to
         2 => run(isa, WeightedRows::<T, 2> { rows: some(rows), weights: some(weights), to }),
         3 => run(isa, WeightedRows::<T, 3> { rows: some(rows), weights: some(weights), to }),
         4 => run(isa, WeightedRows::<T, 4> { rows: some(rows), weights: some(weights), to }),
+        5 => run(isa, WeightedRows::<T, 5> { rows: some(rows), weights: some(weights), to }),
         _ => false,
     }
 }
@@ -193,6 +207,24 @@ impl<T: Float, const N: usize, const THREE: bool> Loop<T> for LargestOfPairs<'_,
             }
             S::store(to.add(i), best);
         });
+    }
+}
+
+struct LargestRows<'a, T, const N: usize> {
+    rows: [&'a [T]; N],
+    to: &'a mut [T],
+}
+
+impl<T: Float, const N: usize> Loop<T> for LargestRows<'_, T, N> {
+    #[inline(always)]
+    fn units(&self) -> usize {
+        self.to.len()
+    }
+    #[inline(always)]
+    unsafe fn run<S: Simd<T = T>>(self) {
+        let rows = self.rows.map(<[T]>::as_ptr);
+        let to = self.to.as_mut_ptr();
+        cover(self.to.len(), S::L, |i| unsafe { S::store(to.add(i), largest::<S, N>(&rows, i)) });
     }
 }
 
