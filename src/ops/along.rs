@@ -190,11 +190,8 @@ impl<'a, T: Weight> Stretch<'a, T> {
         let n = to.len() / 2;
         let ((even, even_weights), (odd, odd_weights)) = (self.taps::<TAPS>(0), self.taps::<TAPS>(1));
         let (even, odd) = (even.map(|row| &row[..n]), odd.map(|row| &row[..n]));
-        if let (&[a, b], &[c, d]) = (&even[..], &odd[..]) {
-            let weights = [[even_weights[0], even_weights[1]], [odd_weights[0], odd_weights[1]]];
-            if rows::interleaved_pairs(self.isa, [[a, b], [c, d]], weights, to) {
-                return;
-            }
+        if TAPS > 1 && rows::interleaved(self.isa, [even, odd], [even_weights, odd_weights], to) {
+            return;
         }
         let to = to.as_chunks_mut::<2>().0;
         for i in 0..n {

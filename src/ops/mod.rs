@@ -3,6 +3,7 @@
 mod along;
 pub mod arg_reduce;
 mod around;
+mod doubled;
 pub mod dropout;
 pub mod elementwise;
 pub mod gather;

@@ -6,13 +6,15 @@
 //! | the last | row by row |
 //! | another | rows of all that follows are added up, in parts that stay in cache |
 //!
-//! Windows around every element of a plane are summed over many rows at once (`around`). Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
+//! Windows around every element of a plane are summed over many rows at once (`around`), and widths are doubled
+//! so (`doubled`). Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
 //!
 //! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate
 //! array of the type of sums.
 
 use super::along::{Along, combine};
 use super::around::{Around, Merge};
+use super::doubled::Doubled;
 use super::shares::{Run, share_rows};
 use super::taps::{TapTable, Weight};
 use crate::element::Element;
@@ -251,6 +253,11 @@ impl<I: Element<Acc: Weight>> Planes<'_, I> {
             (self.around(), as_accumulators(self.x), &y.sums, self.along)
         {
             return around.share(sums, to, run, &Sum { above: self.above, along, isa: run.isa });
+        }
+        if let (Some(sums), Some(to), Some(along)) = (as_accumulators(self.x), &y.sums, self.along)
+            && let Some(doubled) = Doubled::new::<I::Acc>(self.above, along)
+        {
+            return doubled.share(sums, to, run);
         }
         share_rows(self.outer * units, bytes / units.max(1), run, &|units| {
             run.isa.run(PlanesTask { planes: self, y: &y, parts, units, isa: run.isa });

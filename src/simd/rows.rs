@@ -82,15 +82,15 @@ pub(crate) fn weighted_pairs<T: Float>(
     }
 }
 
-/// `to[2 * i + phase]` is the sum of element i of both `rows[phase]` times `weights[phase]`.
-pub(crate) fn interleaved_pairs<T: Float>(
+/// `to[2 * i + phase]` is the sum of element i of all `rows[phase]` times `weights[phase]`.
+pub(crate) fn interleaved<T: Float, const N: usize>(
     isa: Isa,
-    rows: [[&[T]; 2]; 2],
-    weights: [[T; 2]; 2],
+    rows: [[&[T]; N]; 2],
+    weights: [[T; N]; 2],
     to: &mut [T],
 ) -> bool {
     assert!(to.len().is_multiple_of(2) && reach(rows.as_flattened(), to.len() / 2));
-    run(isa, InterleavedPairs { rows, weights, to })
+    run(isa, Interleaved { rows, weights, to })
 }
 
 fn reach<T>(rows: &[&[T]], len: usize) -> bool {
@@ -291,13 +291,13 @@ impl<T: Float, const N: usize> Loop<T> for WeightedPairs<'_, T, N> {
     }
 }
 
-struct InterleavedPairs<'a, T> {
-    rows: [[&'a [T]; 2]; 2],
-    weights: [[T; 2]; 2],
+struct Interleaved<'a, T, const N: usize> {
+    rows: [[&'a [T]; N]; 2],
+    weights: [[T; N]; 2],
     to: &'a mut [T],
 }
 
-impl<T: Float> Loop<T> for InterleavedPairs<'_, T> {
+impl<T: Float, const N: usize> Loop<T> for Interleaved<'_, T, N> {
     #[inline(always)]
     fn units(&self) -> usize {
         self.to.len() / 2
@@ -305,10 +305,10 @@ impl<T: Float> Loop<T> for InterleavedPairs<'_, T> {
     #[inline(always)]
     unsafe fn run<S: Simd<T = T>>(self) {
         let [a, b] = self.rows.map(|rows| rows.map(<[T]>::as_ptr));
-        let [u, v] = self.weights.map(|pair| unsafe { splats::<S, 2>(&pair) });
+        let [u, v] = self.weights.map(|pair| unsafe { splats::<S, N>(&pair) });
         let to = self.to.as_mut_ptr();
         cover(self.to.len() / 2, S::L, |i| unsafe {
-            S::store_interleaved(to.add(2 * i), sum::<S, 2>(&a, &u, i), sum::<S, 2>(&b, &v, i));
+            S::store_interleaved(to.add(2 * i), sum::<S, N>(&a, &u, i), sum::<S, N>(&b, &v, i));
         });
     }
 }
