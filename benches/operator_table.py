@@ -73,6 +73,28 @@ TITLES = {
     "embedding": "Look-up",
 }
 
+# Of a Tensor of shape (3, 4), whose methods they are.
+SHAPING = {
+    "expand": lambda x: x.expand(2, 3, 4),
+    "expand_as": lambda x: x.expand_as(x),
+    "flatten": lambda x: x.flatten(),
+    "movedim": lambda x: x.movedim(0, 1),
+    "permute": lambda x: x.permute(1, 0),
+    "ravel": lambda x: x.ravel(),
+    "reshape": lambda x: x.t().reshape(2, 6),
+    "select": lambda x: x.select(0, 1),
+    "squeeze": lambda x: x[None].squeeze(0),
+    "t": lambda x: x.t(),
+    "transpose": lambda x: x.transpose(0, 1),
+    "unflatten": lambda x: x.unflatten(1, (2, 2)),
+    "unsqueeze": lambda x: x.unsqueeze(0),
+    "view": lambda x: x.view(4, 3),
+    "view_as": lambda x: x.view_as(x),
+    "x[1:, 2]": lambda x: x[1:, 2],
+    "x[mask]": lambda x: x[np.eye(3, 4) > 0],
+    "x[whole numbers]": lambda x: x[[0, 2, 0]],
+}
+
 
 def cases():
     """One call of every operator: the first of the case list, and what that list leaves to other tests."""
@@ -144,6 +166,15 @@ def differentiable(case):
     return result.requires_grad and bool(grad(result, first, rsconv.rand(result.shape))[0].any())
 
 
+def shapes(call, dtype, device):
+    """Whether a function of `SHAPING` gives a result of a dtype."""
+    try:
+        call(rsconv.tensor(np.ones((3, 4), dtype), device=device))
+    except (DeviceError, DtypeError):
+        return False
+    return True
+
+
 def shown(names):
     """Dtypes, whole groups by their name."""
     text = []
@@ -183,16 +214,25 @@ def page():
         )
         gradient = "yes" if differentiable(case) else "-"
         families[function_of(op).__module__.split(".")[-1]].append((op, shown(cpu), on_gpu, gradient))
+    shaping = []
+    for name, call in SHAPING.items():
+        cpu = shown([short for short, dtype in DTYPES.items() if shapes(call, dtype, "cpu")])
+        on_gpu = (
+            shown([s for s in GPU_DTYPES if shapes(call, DTYPES[s], "gpu")]) if gpu else before.get(name, "?")
+        )
+        gradient = call(rsconv.ones(3, 4).requires_grad_()).requires_grad
+        shaping.append((name, cpu, on_gpu, "yes" if gradient else "-"))
     lines = [
         "# Operators",
         "",
         "What every function takes on each device: written by `benches/operator_table.py`, which calls",
         "each with every dtype. *floats* are f16, f32 and f64, *complex* c64 and c128, *integers* i8 to i64",
         "and u8 to u64; a GPU has f16 where it can (`shader-f16`), f32, i32 and bool. Functions of",
-        "`rsconv.functional` and of `rsconv` itself.",
+        "`rsconv.functional` and of `rsconv` itself, and at the end what Tensors have as methods.",
     ]
-    for family, rows in families.items():
-        lines += ["", f"## {TITLES[family]}", "", "| function | CPU | GPU | gradient |", "|---|---|---|---|"]
+    sections = [(TITLES[family], rows) for family, rows in families.items()]
+    for title, rows in [*sections, ("Shapes and views", shaping)]:
+        lines += ["", f"## {title}", "", "| function | CPU | GPU | gradient |", "|---|---|---|---|"]
         lines += [f"| `{op}` | {cpu} | {on_gpu} | {gradient} |" for op, cpu, on_gpu, gradient in sorted(rows)]
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from rsconv import functional, functions
+from rsconv import functional, functions, shaping
 from rsconv._functional.gradients import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +31,7 @@ def test_the_table_is_fresh():
 
 def test_every_public_function_is_in_the_table():
     assert set(script().cases()) == {*functional.__all__, *functions.__all__} - ALIASES - OTHERS
+    assert {*shaping.__all__} <= {*script().SHAPING}
 
 
 def test_every_operator_that_says_what_it_computed_has_a_rule():
