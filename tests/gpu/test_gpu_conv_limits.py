@@ -120,6 +120,36 @@ def test_cut_along_batch_channels_and_rows(backend, monkeypatch, force, transpos
         np.testing.assert_array_equal(backend.download(got), expected)
 
 
+@pytest.mark.parametrize("force", ["", "32x64_4x8_db8/2", "direct"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_weights_of_groups_are_cut(backend, monkeypatch, force, transposed):
+    """Some groups at a time, then some output channels of one; the same bits."""
+    rng = np.random.default_rng(11)
+    groups, inside, outside = 4, 16, 80
+    x = rng.uniform(-1, 1, (2, groups * inside, 5, 6)).astype(np.float32)
+    w = rng.uniform(-1, 1, (groups * (inside if transposed else outside), outside, 3, 3)).astype(np.float32)
+    w = w if transposed else w[:, :inside]
+    b = rng.uniform(-1, 1, groups * outside).astype(np.float32)
+    geometry = Geometry(2, x.shape, w.shape, b.shape, 1, 1, 0, groups, 1, transposed)
+    x, w, b = (backend.upload(np.ascontiguousarray(array)) for array in (x, w, b))
+    whole = gpu_conv.pack(geometry, w, force)
+    expected = backend.download(gpu_conv.conv(geometry, x, whole, b))
+    # A direct kernel's weights are not padded to blocks of 64 channels.
+    sizes = (110, 60, 40) if force == "direct" else (200, 110, 60)
+    limits = {chunks: size << 10 for chunks, size in zip((2, 4, 8), sizes, strict=True)}
+    if force == "direct" and transposed:
+        # Its output channels lie inside in memory, so a group of them is bound whole.
+        del limits[8]
+    for chunks, limit in limits.items():
+        with monkeypatch.context() as patch, Sentinels(backend.runtime) as sentinels:
+            patch.setattr(backend.runtime, "max_binding", limit)
+            cut = gpu_conv.pack(geometry, w, force)
+            got = gpu_conv.conv(geometry, x, cut, b)
+            assert sentinels.unwritten(got) == 0
+        assert len(cut.arrays) == chunks
+        np.testing.assert_array_equal(backend.download(got), expected)
+
+
 def test_an_image_that_cannot_be_bound_is_laid_out_in_parts(backend, monkeypatch):
     rng = np.random.default_rng(7)
     for channels, groups, pads, limit in ((3, 1, 1, 24 << 10), (8, 2, 1, 14 << 10), (16, 1, 0, 48 << 10)):

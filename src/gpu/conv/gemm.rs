@@ -71,12 +71,12 @@ impl Problem<'_> {
         let rows = (each * parts + 2) * tile.bk();
         let units = (self.x_unit(), if self.vec4 { 4 } else { 1 });
         let scale = 4 / units.0;
-        for (channel, outputs) in self.channel_chunks(rows)? {
-            let pack = self.pack(plan, phase, channel, outputs, rows);
-            let columns = self.columns(outputs);
-            let workspace = parts * self.corr.groups * columns * 4;
+        for chunk in self.chunks(rows)? {
+            let pack = self.pack(plan, phase, chunk, rows);
+            let columns = self.columns(chunk.outputs);
+            let workspace = parts * chunk.groups * columns * 4;
             let bytes = if split { workspace * 4 } else { 0 };
-            let products = each * parts * tile.bk() * columns * 4 * self.corr.groups;
+            let products = each * parts * tile.bk() * columns * 4 * chunk.groups;
             for part in Cut::new(self, phase, self.corr.target_step, products, bytes).parts()? {
                 let mut params = self.params(&part, units);
                 let [z, y, x] = part.phase;
@@ -88,7 +88,7 @@ impl Problem<'_> {
                 let step_z = z.distance as u32 * params.xd;
                 params.k_stages = each as u32;
                 params.columns = columns as u32;
-                params.out_channels = outputs as u32;
+                params.out_channels = chunk.outputs as u32;
                 params.n_ic = n_ic as u32;
                 params.step_ic = ic as u32;
                 params.step_kx = (kx * x.distance) as u32;
@@ -107,7 +107,7 @@ impl Problem<'_> {
                 params.column_tiles = (columns * 4 / tile.bn) as u32;
                 params.splits = parts as u32;
                 let count = part.pixels().div_ceil(tile.bm) * columns * 4 / tile.bn;
-                let groups = (count, self.corr.groups * parts);
+                let groups = (count, chunk.groups * parts);
                 if groups.1 > 65535 {
                     return Err(Error::Argument(format!(
                         "{} groups in {parts} parts are too many",
@@ -116,13 +116,11 @@ impl Problem<'_> {
                 }
                 let role = if split { Role::Part } else { Role::Whole };
                 let mut made = step(role, &name, &params, groups, &part, pack, units);
-                made.channel = channel;
-                made.y.0 += channel;
-                made.y.1 -= channel;
+                self.within(chunk, &mut made);
                 plan.steps.push(made.clone());
                 if split {
                     plan.workspace = plan.workspace.max(workspace * part.pixels());
-                    let used = outputs.div_ceil(4) * self.corr.groups;
+                    let used = chunk.outputs.div_ceil(4) * chunk.groups;
                     params.column_tiles = used as u32;
                     let reduce = format!("conv_reduce_{}_{}", dtype(f16), store(self.vec4));
                     let count = (part.pixels() * used).div_ceil(64);

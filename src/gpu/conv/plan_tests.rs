@@ -137,6 +137,27 @@ fn large_weights_are_packed_in_chunks_of_output_channels() {
 }
 
 #[test]
+fn large_weights_of_groups_are_packed_by_groups_and_channels() {
+    let (groups, outputs) = (4, 512);
+    // Two groups at a time; half of one; eight channels, as a direct kernel may.
+    for (max_binding, force, packs) in [(400 << 10, "", 2), (100 << 10, "", 8), (10 << 10, "direct", 64)] {
+        let target = Target { max_binding, force, ..AMD };
+        let plan = planned(&(1, 128, 4, outputs, 3, 1, 1, groups), false, &target);
+        assert_eq!(plan.packs.len(), packs, "{max_binding}");
+        assert!(plan.packs.iter().all(|pack| pack.size * 4 <= max_binding && pack.w.1 * 4 <= max_binding));
+        let mut channels: Vec<_> = plan.steps.iter().map(|step| step.channel).collect();
+        channels.dedup();
+        let each = outputs / packs;
+        assert_eq!(channels, (0..packs).map(|i| i * each).collect::<Vec<_>>());
+        assert!(plan.steps.iter().all(|step| step.x.0 % 32 == 0 && step.x.0 + step.x.1 <= 128 * 16));
+    }
+    let target = Target { max_binding: 4 << 10, ..AMD };
+    let refused = plan(&layer(&(1, 128, 4, outputs, 3, 1, 1, groups), false), Pass::Forward, &target);
+    let text = refused.expect_err("too large").to_string();
+    assert!(text.contains("64 output channels") && text.contains("4096 bytes"), "{text}");
+}
+
+#[test]
 fn wishes_that_no_kernel_meets_are_refused() {
     for force in ["999x9", "128x64_8x8_db8/2", "32x64_4x8_db8/0", "32x64_4x8_db8/x"] {
         let geometry = layer(&(1, 64, 8, 64, 3, 1, 1, 1), false);

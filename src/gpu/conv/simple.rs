@@ -45,20 +45,24 @@ impl Problem<'_> {
         let units = (self.x_unit(), if self.vec4 { 4 } else { 1 });
         let taps: usize = phase.iter().map(|axis| axis.taps).product();
         let rows = taps * self.ic_pad;
-        let columns = self.columns(corr.outputs);
         let (read, end) = (store(units.0 == 4), store(self.vec4));
         let variant = format!("conv_direct_{read}_{}_{end}", dtype(self.target.f16));
-        self.channel_chunks(rows)?;
-        let pack = self.pack(plan, phase, 0, corr.outputs, rows);
-        for part in Cut::new(self, phase, corr.target_step, rows * columns * 4 * corr.groups, 0).parts()? {
-            let mut params = self.params(&part, units);
-            params.columns = columns as u32;
-            params.column_tiles = (columns * corr.groups) as u32;
-            params.out_channels = corr.outputs as u32;
-            params.n_ic = (self.ic_pad / units.0) as u32;
-            params.w_group = (rows * columns) as u32;
-            let groups = (part.pixels().div_ceil(4) * columns * corr.groups).div_ceil(64);
-            plan.steps.push(step(Role::Whole, &variant, &params, (groups, 1), &part, pack, units));
+        for chunk in self.chunks(rows)? {
+            let pack = self.pack(plan, phase, chunk, rows);
+            let columns = self.columns(chunk.outputs);
+            let products = rows * columns * 4 * chunk.groups;
+            for part in Cut::new(self, phase, corr.target_step, products, 0).parts()? {
+                let mut params = self.params(&part, units);
+                params.columns = columns as u32;
+                params.column_tiles = (columns * chunk.groups) as u32;
+                params.out_channels = chunk.outputs as u32;
+                params.n_ic = (self.ic_pad / units.0) as u32;
+                params.w_group = (rows * columns) as u32;
+                let groups = (part.pixels().div_ceil(4) * columns * chunk.groups).div_ceil(64);
+                let mut made = step(Role::Whole, &variant, &params, (groups, 1), &part, pack, units);
+                self.within(chunk, &mut made);
+                plan.steps.push(made);
+            }
         }
         plan.tile = [4, 4];
         plan.kernel = variant;
@@ -81,8 +85,9 @@ impl Problem<'_> {
             Depthwise { unroll, rank3: self.rank3, vec4: self.vec4, f16: self.target.f16, plain: false }
                 .name();
         let taps = z.taps * y.taps * x.taps;
-        self.channel_chunks(taps)?;
-        let pack = self.pack(plan, phase, 0, 1, taps);
+        // All of them, or an error.
+        let chunk = self.chunks(taps)?[0];
+        let pack = self.pack(plan, phase, chunk, taps);
         for part in Cut::new(self, phase, self.corr.target_step, taps * channels, 0).parts()? {
             let mut params = self.params(&part, (unit, unit));
             // The kernel strides over numbers of packed weights as over elements: rows of four are padded.
