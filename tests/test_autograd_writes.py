@@ -155,6 +155,40 @@ def test_what_a_gradient_needs_is_not_written_unnoticed():
     (y.sum() + h.sum()).backward()
 
 
+def test_a_write_that_is_refused_is_none():
+    x = tensor(X).requires_grad_()
+    h = x * 2
+    y = h * h
+    wrong = rsconv.ones(4)
+    for write in (
+        lambda: h.add_(wrong),
+        lambda: h.copy_(wrong),
+        lambda: h.div_(wrong),
+        lambda: h.__setitem__(0, wrong),
+        lambda: h.__setitem__(7, 0),
+        lambda: h.add_(1j),
+    ):
+        with pytest.raises((ValueError, IndexError)):
+            write()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 8 * X)
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
+def test_activations_whose_result_is_kept_leave_their_input_free(name, device):
+    x = tensor(X, device=device).requires_grad_()
+    h = x * 1
+    y = getattr(rsconv, name)(h)
+    h.zero_()
+    y.sum().backward(retain_graph=True)
+    wanted = tensor(X, device=device).requires_grad_()
+    getattr(rsconv, name)(wanted).sum().backward()
+    assert x.grad.tolist() == wanted.grad.tolist()
+    y.detach().zero_()
+    with pytest.raises(GradientError, match=f"'{name}' needs"):
+        y.sum().backward()
+
+
 def test_numbers_that_were_indices_may_change():
     x = tensor(X).requires_grad_()
     rows = np.array([1, 1, 0])

@@ -288,6 +288,9 @@ def test_gradients_are_central_differences(name):
         points, h = x[usual], 1e-6
         up, down = (cpu.elementwise(forward, [points + step], params) for step in (h, -h))
         want = (up - down) / (2 * h) * 1.7
+        if forward in ("sigmoid", "tanh"):
+            # Computed from the result.
+            points = cpu.elementwise(forward, [points])
         got = cpu.elementwise(name, [points, np.full_like(points, 1.7)], params)
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=2e-8, err_msg=f"{name}{params}")
         single = cpu.elementwise(name, [points.astype(np.float32), np.float32([1.7])], params)

@@ -220,10 +220,18 @@ def test_only_arrays_and_numbers_are_written():
     assert t.tolist() == [1, 2]
 
 
-def test_a_failed_write_counts_too():
+def test_a_write_that_was_begun_counts_and_one_that_was_refused_does_not():
     t = tensor([1.0, 2.0])
     with pytest.raises(ShapeError):
         t.copy_([1, 2, 3])
+    assert t._version == 0
+
+    def cut_short(array):
+        array[0] = 5
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        t._store(cut_short)
     assert t._version == 1
 
 

@@ -6,10 +6,12 @@ passed to a module is never written: the first write moves its tensors to a copy
 """
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .errors import DtypeError, ShapeError
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -72,6 +74,18 @@ class Storage:
                 views.pop(old, None)
             found = views.setdefault(view, {})
         return found
+
+    def write(self, change: Callable[[Array], object], array: Array) -> None:
+        """Let `change` write to `array`, which lies in this memory, and note it, also if it was cut short."""
+        try:
+            change(array)
+        except (ShapeError, DtypeError, IndexError):
+            # Arguments were refused, before the first element was written.
+            raise
+        except BaseException:
+            self.written()
+            raise
+        self.written()
 
     def written(self) -> None:
         """Note a write, when it is over: what was packed meanwhile is stale too."""

@@ -128,10 +128,7 @@ class Tensor(Differentiable):
             raise ArgumentError(
                 f"cannot write to a Tensor over a read-only array of shape {array.shape}; clone() it first"
             )
-        try:
-            change(self._array)
-        finally:
-            storage.written()
+        storage.write(change, self._array)
         return self
 
     @property

@@ -266,9 +266,10 @@ table! {
     isfinite(x) Number ? !(x.is_nan() | x.is_inf());
 
     tanh(x) Float = x.tanh();
-    tanh_grad(x, g) Float = { let t = x.tanh(); g * (L::lit(1.0) - t) * (t + L::lit(1.0)) };
+    // Of results, as relu's may be, so that they are all a tape keeps.
+    tanh_grad(y, g) Float = g * (L::lit(1.0) - y) * (y + L::lit(1.0));
     sigmoid(x) Float = sigmoid(x);
-    sigmoid_grad(x, g) Float = g * sigmoid(x) * sigmoid(-x);
+    sigmoid_grad(y, g) Float = g * y * (L::lit(1.0) - y);
     relu(x) Number = L::select(x.lt(c(0.0)), c(0.0), x);
     relu_grad(x, g) Number = L::select(x.le(c(0.0)), c(0.0), g);
     relu6(x) Number = clamp(x, c(0.0), c(6.0));

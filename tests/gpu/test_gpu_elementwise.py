@@ -178,6 +178,9 @@ def test_gradients_are_difference_quotients(backend, name):
     # Away from kinks and jumps, where both agree.
     smooth = np.abs(steps[0] - steps[1]) < 1e-6
     assert smooth.mean() > 0.98
+    if name in ("sigmoid_grad", "tanh_grad"):
+        # Computed from the result.
+        x = function(at).astype(np.float32)
     got = run(backend, name, [x, g], params)
     np.testing.assert_allclose(got[smooth], (g * steps[1])[smooth], rtol=1e-5, atol=3e-6)
 

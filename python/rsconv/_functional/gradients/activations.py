@@ -25,18 +25,24 @@ _GELU = math.sqrt(2 / math.pi)
 _CUBE = 0.044715
 
 
+# Those whose slope is computed from their result, so that they can be computed in place.
+_BY_RESULT = ("relu", "sigmoid", "tanh")
+
+
 def activation_grad(op: str, x: Any, grad: Any, params: tuple[float, ...]) -> Result:
-    """`grad` times the derivative of an activation function at `x`."""
+    """`grad` times the derivative of an activation at `x`; of those `_BY_RESULT` where the result is `x`."""
     call = operands(input=x, grad=grad)
     y = call.backend.elementwise(f"{op}_grad", call.arrays, params)
     return node(call, f"{op}_grad", {"input": x, "grad": grad}, y, params=params)
 
 
 def _activation(op: str, second: Second | None) -> None:
-    """Rules for `op` and for its gradient; `second(x, *params)` is the second derivative, None for zero."""
+    """Rules for `op` and for its gradient.
 
-    # The slope of relu is that of its result, too, so that it can be computed in place.
-    where = "output" if op == "relu" else "input"
+    `second(x, *params)` is the derivative of the slope by what it is computed from, None for zero.
+    """
+
+    where = "output" if op in _BY_RESULT else "input"
 
     @rule(op, input=where)
     def first_rule(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]) -> Gradients:
@@ -57,14 +63,9 @@ def _bump(s: Any) -> Result:
     return e.mul(s, e.sub(1.0, s))
 
 
-def _sigmoid(x: Any) -> Result:
-    s = sigmoid(x)
-    return e.mul(_bump(s), e.sub(1.0, e.mul(s, 2.0)))
-
-
-def _tanh(x: Any) -> Result:
+def _tanhshrink(x: Any) -> Result:
     t = tanh(x)
-    return e.mul(e.mul(t, -2.0), e.sub(1.0, e.square(t)))
+    return e.mul(e.mul(t, 2.0), e.sub(1.0, e.square(t)))
 
 
 def _silu(x: Any) -> Result:
@@ -107,9 +108,9 @@ def _below_zero(x: Any, value: Result) -> Result:
 
 for _op in _PIECEWISE_LINEAR:
     _activation(_op, None)
-_activation("sigmoid", _sigmoid)
-_activation("tanh", _tanh)
-_activation("tanhshrink", lambda x: e.neg(_tanh(x)))
+_activation("sigmoid", lambda y: e.sub(1.0, e.mul(y, 2.0)))
+_activation("tanh", lambda y: e.mul(y, -2.0))
+_activation("tanhshrink", _tanhshrink)
 _activation("silu", _silu)
 _activation("mish", _mish)
 _activation("gelu", _gelu)
