@@ -4,8 +4,6 @@
 former ways to say it. Floating-point dtypes; input and target of one dtype and shape but where said.
 """
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from . import elementwise as e
 from . import reductions as r
 from .activation import log_softmax, logsigmoid
 from .arrays import ArrayLike, Result, operands
+from .composed import composed
 from .indexing import gather, index_beside, index_select
 
 __all__ = [
@@ -30,21 +29,6 @@ __all__ = [
     "nll_loss",
     "smooth_l1_loss",
 ]
-
-
-def _on_device(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Let a composition see Tensors only: host arrays go to the call's device once, the result comes back."""
-
-    @functools.wraps(function)
-    def loss(input: ArrayLike, target: ArrayLike, *args: Any, **kwargs: Any) -> Result:
-        if isinstance(input, Tensor):
-            return function(input, target, *args, **kwargs)
-        if isinstance(target, Tensor):
-            return function(_tensor(operands(input=input, target=target).arrays[0]), target, *args, **kwargs)
-        call = operands(input=input)
-        return call.result(function(_tensor(call.arrays[0]), target, *args, **kwargs)._array)
-
-    return loss
 
 
 def _tensor(array: Any) -> Tensor:
@@ -87,7 +71,7 @@ def _check_pair(name: str, input: Tensor, target: ArrayLike, weight: ArrayLike =
     return target if isinstance(target, Tensor) else _tensor(t)
 
 
-@_on_device
+@composed
 def mse_loss(
     input: ArrayLike,
     target: ArrayLike,
@@ -105,7 +89,7 @@ def mse_loss(
     return _weighted(e.square(e.sub(input, t)), weight, _reduction(size_average, reduce, reduction))
 
 
-@_on_device
+@composed
 def l1_loss(
     input: ArrayLike,
     target: ArrayLike,
@@ -119,7 +103,7 @@ def l1_loss(
     return _weighted(e.abs(e.sub(input, t)), weight, _reduction(size_average, reduce, reduction))
 
 
-@_on_device
+@composed
 def smooth_l1_loss(
     input: ArrayLike,
     target: ArrayLike,
@@ -143,7 +127,7 @@ def smooth_l1_loss(
     return _reduced(e.where(near, e.mul(e.square(d), 0.5 / beta), e.sub(e.abs(d), 0.5 * beta)), reduction)
 
 
-@_on_device
+@composed
 def huber_loss(
     input: ArrayLike, target: ArrayLike, reduction: str = "mean", delta: float = 1.0, weight: ArrayLike = None
 ) -> Result:
@@ -162,7 +146,7 @@ def huber_loss(
     return _weighted(losses, weight, _reduction(None, None, reduction))
 
 
-@_on_device
+@composed
 def kl_div(
     input: ArrayLike,
     target: ArrayLike,
@@ -196,7 +180,7 @@ def _weighted(losses: Result, weight: ArrayLike, reduction: str) -> Result:
     return e.div(r.sum(weighted), r.sum(weight)) if reduction == "mean" else _reduced(weighted, reduction)
 
 
-@_on_device
+@composed
 def binary_cross_entropy(
     input: ArrayLike,
     target: ArrayLike,
@@ -228,7 +212,7 @@ def _check_probabilities(input: Tensor) -> None:
         )
 
 
-@_on_device
+@composed
 def binary_cross_entropy_with_logits(
     input: ArrayLike,
     target: ArrayLike,
@@ -251,7 +235,7 @@ def binary_cross_entropy_with_logits(
     return _reduced(losses if weight is None else e.mul(losses, weight), reduction)
 
 
-@_on_device
+@composed
 def nll_loss(
     input: ArrayLike,
     target: ArrayLike,
@@ -277,7 +261,7 @@ def nll_loss(
     return _nll("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
 
 
-@_on_device
+@composed
 def cross_entropy(
     input: ArrayLike,
     target: ArrayLike,
