@@ -25,6 +25,7 @@ __all__ = [
     "extremum",
     "matmul",
     "mean",
+    "narrowed",
     "normalize_dim",
     "normalize_dims",
     "position",
@@ -398,6 +399,15 @@ def cast_host(array: np.ndarray[Any, Any], dtype: Dtype, copy: bool = False) -> 
         array = array.real
     with _silent():
         return array.astype(dtype, copy=copy)
+
+
+def narrowed(array: np.ndarray[Any, Any], index_dtype: Dtype) -> np.ndarray[Any, Any]:
+    """Wider whole numbers in a device's dtype of indices, if all fit (GPUs have no int64); else as it is."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize > index_dtype.itemsize:
+        limits = np.iinfo(index_dtype)
+        if not array.size or (limits.min <= array.min() and array.max() <= limits.max):
+            return array.astype(index_dtype)
+    return array
 
 
 def beside(value: Any, dtype: Dtype) -> np.ndarray[Any, Any] | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import dtypes
 from ._autograd.graph import told
-from .arithmetic import cast_host
+from .arithmetic import cast_host, narrowed
 from .backends import Backend, backend_of
 from .device import placement
 from .errors import ShapeError
@@ -27,7 +27,8 @@ def to(
 ) -> "Tensor":
     """To a device, a dtype, or those of another Tensor; `input` itself if it is there already.
 
-    A dtype that the other device does not have is converted before the move or after it, as it fits.
+    A dtype that the other device does not have is converted before the move or after it, as it fits; without
+    one, wider whole numbers become a GPU's int32, which its indices and labels are, if all fit.
     `non_blocking` and `memory_format` are accepted and mean nothing here.
 
     Raises DeviceError for a device that is not available, DtypeError for what is neither device nor dtype.
@@ -36,13 +37,15 @@ def to(
     array = input._array
     own = backend_of(array)
     target = own if place is None else place._backend
-    # Not `in (None, ...)`: NumPy takes None for float64 when it compares dtypes.
-    wanted = input.dtype if wanted is None else wanted
     if target is own:
+        # Not `in (None, ...)`: NumPy takes None for float64 when it compares dtypes.
+        wanted = input.dtype if wanted is None else wanted
         if wanted == input.dtype and not copy:
             return input
         return told("cast", {"input": input}, input._new(own.copy(array, wanted)))
-    moved = input._new(target.upload(cast_host(own.download(array), wanted, copy=True)))
+    host = own.download(array)
+    host = narrowed(host, target.index_dtype) if wanted is None else cast_host(host, wanted)
+    moved = input._new(target.upload(host))
     return told("transfer", {"input": input}, moved, backend=own)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import arithmetic, random
 from .arithmetic import cast_host
-from .backends import select
+from .backends import Backend, select
 from .device import device as Device
 from .dtypes import Dtype, check_dtype, float32, int64
 from .errors import ArgumentError, DtypeError
@@ -42,18 +42,25 @@ __all__ = [
 ]
 
 
+def _backend(device: Any) -> Backend:
+    return select() if device is None else Device(device)._backend
+
+
 def _made(array: np.ndarray[Any, Any], device: Any, requires_grad: builtins.bool) -> Tensor:
-    backend = select() if device is None else Device(device)._backend
-    result = Tensor._new(backend.upload(np.asarray(array)))
+    result = Tensor._new(_backend(device).upload(np.asarray(array)))
     result.requires_grad = requires_grad
     return result
+
+
+def _whole(array: np.ndarray[Any, Any], dtype: Any, device: Any) -> np.ndarray[Any, Any]:
+    """Numbers for which no dtype was asked, as the device has them."""
+    return array if dtype is not None else arithmetic.narrowed(array, _backend(device).index_dtype)
 
 
 def _filled(
     sizes: Sequence[Any], value: Any, dtype: Any, device: Any, requires_grad: builtins.bool
 ) -> Tensor:
-    backend = select() if device is None else Device(device)._backend
-    array = backend.full(_shape(sizes), value, check_dtype(dtype or float32))
+    array = _backend(device).full(_shape(sizes), value, check_dtype(dtype or float32))
     result = Tensor._new(array)
     result.requires_grad = requires_grad
     return result
@@ -69,13 +76,17 @@ def _shape(sizes: Sequence[Any]) -> tuple[builtins.int, ...]:
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
     """A Tensor with a copy of `data`: an array, a Tensor, a number, or nested sequences of numbers.
 
-    Arrays keep their dtype; Python floats become float32 and ints int64, unless `dtype` says otherwise.
+    Arrays keep their dtype; Python floats become float32 and ints int64, unless `dtype` says otherwise. Where
+    a function here says int64, that is int32 on a GPU, if the numbers fit.
 
     Raises DtypeError for what a Tensor cannot hold, ArgumentError for ragged sequences.
     """
     source = arithmetic.to_array(data.numpy() if isinstance(data, Tensor) else data)
     wanted = source.dtype.newbyteorder("=") if dtype is None else check_dtype(dtype)
-    return _made(cast_host(source, wanted, copy=True), device, requires_grad)
+    made = cast_host(source, wanted, copy=True)
+    if not isinstance(data, (Tensor, np.ndarray, np.generic)):
+        made = _whole(made, dtype, device)
+    return _made(made, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -105,8 +116,7 @@ def empty(
     memory_format: Any = None,
 ) -> Tensor:
     """An uninitialised Tensor. `memory_format` is accepted and means nothing here."""
-    backend = select() if device is None else Device(device)._backend
-    result = Tensor._new(backend.empty(_shape(size), check_dtype(dtype or float32)))
+    result = Tensor._new(_backend(device).empty(_shape(size), check_dtype(dtype or float32)))
     result.requires_grad = requires_grad
     return result
 
@@ -129,7 +139,7 @@ def full(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A Tensor of one value, in the dtype that `tensor(fill_value)` has."""
-    value = arithmetic.to_array(fill_value)
+    value = _whole(arithmetic.to_array(fill_value), dtype, device)
     wanted = value.dtype if dtype is None else check_dtype(dtype)
     return _filled((size,), cast_host(value, wanted).item(), wanted, device, requires_grad)
 
@@ -199,12 +209,13 @@ def randint(
             f"randint() needs low < high and a size, but got low={low}, high={high}, size={size}"
         )
     draws = random.generator().integers(low, high, _shape((size,)))
-    return _made(draws.astype(check_dtype(dtype or int64)), device, requires_grad)
+    return _made(_whole(draws.astype(check_dtype(dtype or int64)), dtype, device), device, requires_grad)
 
 
 def randperm(n: builtins.int, dtype: Any = None, device: Any = None) -> Tensor:
     """The whole numbers from 0 to `n - 1` in an order drawn by chance: int64. See `rsconv.manual_seed`."""
-    return _made(random.generator().permutation(n).astype(check_dtype(dtype or int64)), device, False)
+    order = random.generator().permutation(n).astype(check_dtype(dtype or int64))
+    return _made(_whole(order, dtype, device), device, False)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
@@ -258,7 +269,8 @@ def arange(
         raise ArgumentError(f"arange() cannot step from {start} to {end} by step={step}")
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     wanted = check_dtype(dtype or (int64 if whole else float32))
-    return _made(np.arange(start, end, step).astype(wanted), device, requires_grad)
+    numbers = np.arange(start, end, step).astype(wanted)
+    return _made(_whole(numbers, dtype, device), device, requires_grad)
 
 
 def linspace(

@@ -38,7 +38,29 @@ def test_there_and_back(dtype):
 def test_what_the_gpu_lacks_is_refused_with_advice():
     for dtype in ("float64", "int64", "complex64", "uint8"):
         with pytest.raises(DtypeError, match=f"{dtype} is not supported on the GPU.*astype"):
-            rsconv.tensor(np.zeros(3, dtype)).to("gpu")
+            rsconv.tensor(np.full(3, np.iinfo(np.int64).max).astype(dtype)).to("gpu")
+    for make in (lambda **a: rsconv.tensor([2**31], **a), lambda **a: rsconv.full((2,), -(2**40), **a)):
+        with pytest.raises(DtypeError, match="int64 is not supported on the GPU"):
+            make(device="gpu")
+    with pytest.raises(DtypeError, match="int64 is not supported on the GPU"):
+        rsconv.zeros(2, dtype=rsconv.int64, device="gpu")
+
+
+def test_whole_numbers_are_int32_on_a_gpu():
+    labels = rsconv.tensor([3, -(2**31), 2**31 - 1])
+    moved = labels.to("gpu")
+    assert (labels.dtype, moved.dtype, moved.tolist()) == (rsconv.int64, rsconv.int32, labels.tolist())
+    assert labels.to(moved).dtype == labels.to("gpu", rsconv.int32).dtype == rsconv.int32
+    for made in (
+        rsconv.tensor([1, 2], device="gpu"),
+        rsconv.arange(5, device="gpu"),
+        rsconv.full((2,), 7, device="gpu"),
+        rsconv.randint(3, (2,), device="gpu"),
+        rsconv.randperm(4, device="gpu"),
+        rsconv.zeros_like(labels, device="gpu", dtype=rsconv.int32),
+    ):
+        assert (made.dtype, made.device.type) == (rsconv.int32, "gpu")
+    assert rsconv.arange(3, device="gpu").tolist() == [0, 1, 2]
 
 
 def test_factories_and_host_arrays_follow_the_device():

@@ -81,15 +81,8 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def on_device(batch: Any, device: Any) -> Any:
-    """A batch with all its Tensors on a device. int64 becomes the dtype that the device has for indices, if
-    all numbers fit."""
+    """A batch with all its Tensors on a device, as `Tensor.to` moves them."""
     if isinstance(batch, Tensor):
-        if batch.dtype == np.int64 and batch.device != device:
-            wanted = device._backend.index_dtype
-            array = batch.numpy()
-            limits = np.iinfo(wanted)
-            if not array.size or (array.min() >= limits.min and array.max() <= limits.max):
-                batch = batch.to(wanted)
         return batch.to(device)
     if isinstance(batch, Mapping):
         return {key: on_device(value, device) for key, value in batch.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic import narrowed
 from ..backends import Backend, backend_of
 from ..tensor import Tensor
 
@@ -62,20 +63,12 @@ class Arguments:
             self.arrays = True
             found = self._wrapped.get(id(value))
             if found is None:
-                found = Tensor._from_array(self._narrowed(value), borrowed=True)._on(self._backend)
+                given = narrowed(value, self._backend.index_dtype)
+                found = Tensor._from_array(given, borrowed=True)._on(self._backend)
                 self._wrapped[id(value)] = found
             return found
         elif isinstance(value, (list, tuple, dict)):
             return _rebuilt(value, self.wrap)
-        return value
-
-    def _narrowed(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Whole numbers in the device's index dtype, if theirs is wider and they fit: GPUs have no int64."""
-        index = np.dtype(self._backend.index_dtype)
-        if value.dtype.kind in "iu" and value.dtype.itemsize > index.itemsize and value.size:
-            limits = np.iinfo(index)
-            if limits.min <= value.min() and value.max() <= limits.max:
-                return value.astype(index)
         return value
 
 
