@@ -66,6 +66,8 @@ TITLES = {
     "reductions": "Reductions",
     "joining": "Joining and splitting",
     "indexing": "Indexing",
+    "scattering": "Writing to places",
+    "grids": "Sampling at positions",
     "masking": "Masks",
     "repeating": "Repetition",
     "ordering": "Order",

@@ -10,6 +10,7 @@ import composed_cases
 import composition_cases
 import numpy as np
 import op_oracles as o
+import placed_cases
 import window_oracles as w
 from op_case import ALL_FLOATS, FLOATS, WHOLE, Array, Case, one
 
@@ -479,4 +480,5 @@ CASES = [
     *_losses(),
     *composition_cases.CASES,
     *composed_cases.cases(),
+    *placed_cases.cases(),
 ]

@@ -252,6 +252,26 @@ def test_indexing():
     fails(lambda: rsconv.index_select(x, 0, [[0]]), ShapeError, "1-dimensional", "[1, 1]")
     fails(lambda: rsconv.scatter_add(x, 0, [[5]], x), IndexError, "index 5")
     fails(lambda: rsconv.scatter_add(x, 0, np.zeros((4, 4), int), x), ShapeError, "[3, 4]", "[4, 4]")
+    fails(lambda: rsconv.scatter(x, 0, [[5]], x), IndexError, "index 5")
+    fails(lambda: rsconv.scatter(x, 0, [[1]]), ArgumentError, "src=None and value=None")
+    fails(lambda: rsconv.scatter(x, 0, np.zeros((3, 5), int), x), ShapeError, "[3, 5]", "[3, 4]", "than 0")
+    fails(lambda: rsconv.scatter(x, 1, np.zeros((3, 2), int), zeros(3, 1)), ShapeError, "src", "[3, 1]")
+    fails(lambda: rsconv.index_add(x, 1, [0, 1], x), ShapeError, "[2]", "[3, 4]", "dim=1")
+    fails(lambda: rsconv.index_add(zeros(), 0, [0], zeros(1)), ShapeError, "dimensions")
+    fails(lambda: rsconv.index_add(x, 0, [7], zeros(1, 4)), IndexError, "index 7")
+
+
+def test_grids():
+    x, grid = zeros(1, 2, 4, 5), zeros(1, 3, 3, 2)
+    fails(lambda: F.grid_sample(x, grid, "cubic"), ArgumentError, "'cubic'", "bicubic")
+    fails(lambda: F.grid_sample(x, grid, padding_mode="wrap"), ArgumentError, "'wrap'", "reflection")
+    fails(lambda: F.grid_sample(x, grid[..., :1]), ShapeError, "[1, 2, 4, 5]", "[1, 3, 3, 1]")
+    fails(lambda: F.grid_sample(x, zeros(2, 3, 3, 2)), ShapeError, "[2, 3, 3, 2]")
+    wide = zeros(1, 2, 4, 5, 6), zeros(1, 2, 3, 3, 3)
+    fails(lambda: F.grid_sample(*wide, "bicubic"), ShapeError, "unless bicubic", "[1, 2, 4, 5, 6]")
+    fails(lambda: F.grid_sample(x, grid.astype(np.float16)), DtypeError, "float16")
+    fails(lambda: F.affine_grid(zeros(1, 2, 2), (1, 1, 4, 4)), ShapeError, "[1, 2, 2]", "[1, 1, 4, 4]")
+    fails(lambda: F.affine_grid(np.zeros((1, 2, 3), int), (1, 1, 4, 4)), DtypeError, "int64")
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropout1d", "dropout2d", "dropout3d"])

@@ -69,6 +69,9 @@ def test_in_place_methods_write_what_the_functions_give(device):
                 "lerp": (other, 0.5),
                 "addcmul": (other, other),
                 "addcdiv": (other, other),
+                "index_add": (0, [0, 2, 0], other),
+                "scatter": (0, [2, 1], other),
+                "scatter_add": (0, [2, 1], other),
             }.get(name, ())
             expected = getattr(functions, name)(x, *args).tolist()
             assert getattr(x, f"{name}_")(*args) is x
@@ -283,7 +286,7 @@ def test_the_page_lists_names_that_are_missing():
     rows = [row.split("|")[1:3] for row in page.split("## Missing on purpose")[1].splitlines() if "`" in row]
     known = {"torch": torch, "nn": rsconv.nn, "F": F}
     missing = [name for row in rows for name in re.findall(r"`([\w.]+)`", row[0])]
-    assert len(missing) > 30
+    assert len(missing) > 25
     for name in missing:
         owner, *path = name.split(".")
         if path[0] == "Tensor":

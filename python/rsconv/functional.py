@@ -71,6 +71,7 @@ from ._functional.conv import (
 from ._functional.dropout import dropout, dropout1d, dropout2d, dropout3d
 from ._functional.embedding import embedding
 from ._functional.fold import fold, unfold
+from ._functional.grids import affine_grid, grid_sample
 from ._functional.in_place import (
     celu_,
     elu_,
@@ -124,6 +125,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -154,6 +156,7 @@ __all__ = [
     "fold",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "hardshrink",
     "hardsigmoid",

@@ -156,6 +156,7 @@ from ._functional.repeating import (
     roll,
     tile,
 )
+from ._functional.scattering import index_add, scatter
 from ._functional.shuffle import (
     channel_shuffle,
     pixel_shuffle,
@@ -225,6 +226,7 @@ __all__ = [
     "ge",
     "gt",
     "hstack",
+    "index_add",
     "index_select",
     "isclose",
     "isfinite",
@@ -274,6 +276,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scatter",
     "scatter_add",
     "selu",
     "sigmoid",

@@ -7,22 +7,30 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .arrays import ArrayLike, Result, operands
+from .arrays import Result, operands
 
 __all__ = ["composed"]
 
 
 def composed(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Bring an `input` from the host to the call's device once, and the result back.
+    """Bring the first argument from the host to the call's device once, and the result back.
 
-    If another argument is a Tensor, `input` goes to its device and the result stays there.
+    If another argument is a Tensor, the first goes to its device and the result stays there.
     `inplace=True` is refused for what is no Tensor, by ArgumentError.
     """
 
     signature = inspect.signature(function)
+    first = next(iter(signature.parameters))
 
     @functools.wraps(function)
-    def compute(input: ArrayLike, *args: Any, **kwargs: Any) -> Result:
+    def compute(*args: Any, **kwargs: Any) -> Result:
+        if first in kwargs:
+            input = kwargs.pop(first)
+        elif args:
+            input, args = args[0], args[1:]
+        else:
+            # The function says what is missing.
+            return function(**kwargs)
         if isinstance(input, Tensor):
             return function(input, *args, **kwargs)
         if signature.bind(input, *args, **kwargs).arguments.get("inplace"):
@@ -31,7 +39,7 @@ def composed(function: Callable[..., Result]) -> Callable[..., Result]:
                 "written to"
             )
         others = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        call = operands(input=input, **({"other": others[0]} if others else {}))
+        call = operands(**{first: input}, **({"other": others[0]} if others else {}))
         result = function(Tensor._new(call.arrays[0]), *args, **kwargs)
         return call.result(result._array) if not others else result
 

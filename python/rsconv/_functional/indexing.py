@@ -21,6 +21,7 @@ from .joining import span
 from .recording import node
 
 __all__ = [
+    "check_index",
     "gather",
     "index_beside",
     "index_select",
@@ -88,7 +89,7 @@ def gather(input: ArrayLike, dim: int, index: ArrayLike) -> Result:
     call, at = indexed("gather", index, size, input=input)
     at = _kept(call, at, input)
     x = call.arrays[0]
-    _check_index("gather", "input", shape, at.shape, axis)
+    check_index("gather", "input", shape, at.shape, axis)
     for other in range(x.ndim):
         if other != axis and at.shape[other] != x.shape[other]:
             x = call.backend.slice(x, span(x.shape, other, 0, at.shape[other]))
@@ -165,8 +166,8 @@ def scatter_sum(src: ArrayLike, axis: int, index: ArrayLike, shape: tuple[int, .
     call, at = indexed("scatter_add", index, shape[axis], src=src)
     at = _kept(call, at, src)
     x = call.arrays[0]
-    _check_index("scatter_add", "input", shape, at.shape, axis)
-    _check_index(
+    check_index("scatter_add", "input", shape, at.shape, axis)
+    check_index(
         "scatter_add", "src", (*x.shape[:axis], max(at.shape[axis], 0), *x.shape[axis + 1 :]), at.shape, axis
     )
     if at.shape[axis] > x.shape[axis]:
@@ -211,13 +212,15 @@ def without(input: Tensor, clear: Callable[[Tensor], object]) -> Tensor:
     return told("without", {"input": input}, y, clear=clear)
 
 
-def _check_index(name: str, what: str, shape: tuple[int, ...], index: tuple[int, ...], axis: int) -> None:
+def check_index(
+    name: str, what: str, shape: tuple[int, ...], index: tuple[int, ...], axis: int | None
+) -> None:
+    """Raise ShapeError unless `index` fits `shape`: no larger, but along `axis`."""
     fits = len(shape) == len(index) and all(
         a == axis or i <= n for a, (i, n) in enumerate(zip(index, shape, strict=True))
     )
     if not fits and (shape or index not in ((), (1,))):
         raise ShapeError(
             f"{name} expects index of size {list(index)} to have as many dimensions as {what} of size "
-            f"{list(shape)} "
-            f"and be no larger in dimensions other than {axis}"
+            f"{list(shape)} and be no larger" + ("" if axis is None else f" in dimensions other than {axis}")
         )
