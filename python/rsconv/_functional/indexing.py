@@ -34,14 +34,17 @@ __all__ = [
 ]
 
 
-def index_beside(name: str, index: ArrayLike, **others: ArrayLike) -> tuple[Operands, Array]:
+def index_beside(
+    name: str, index: ArrayLike, argument: str = "index", /, **others: ArrayLike
+) -> tuple[Operands, Array]:
     """The call of some operands, and an array of whole numbers beside them in the device's index dtype.
 
-    Host arrays are cast before they go to the device, which may lack int64.
+    Host arrays are cast before they go to the device, which may lack int64. `argument` is what the caller of
+    `name` knows the index as.
     """
     if isinstance(index, Tensor):
         # With the others, so that two devices are an error that names both.
-        call = operands(**others, index=index)
+        call = operands(**others, **{argument: index})
         found = call.arrays[-1]
     else:
         call, found = operands(**others), np.asarray(index)
@@ -136,7 +139,7 @@ def one_hot(tensor: ArrayLike, num_classes: int = -1) -> Result:
 
     Raises DtypeError for what is no whole number.
     """
-    call, at = index_beside("one_hot", tensor)
+    call, at = index_beside("one_hot", tensor, "tensor")
     backend, dtype = call.backend, call.backend.index_dtype
     if num_classes == -1:
         num_classes = int(backend.download(at).max(initial=-1)) + 1

@@ -366,15 +366,15 @@ def _targets(name: str, log_p: Tensor, target: ArrayLike, classes: int, ignore_i
     """Classes in the shape (N, 1, *), checked where they are in host memory."""
     axis = 1 if log_p.ndim > 1 else 0
     expected = (*log_p.shape[:axis], *log_p.shape[axis + 1 :])
-    call, t = index_beside(name, target, input=log_p)
+    call, t = index_beside(name, target, "target", input=log_p)
     if t.shape != expected:
         raise ShapeError(
             f"{name} expects target of size {list(expected)} for input of size {list(log_p.shape)}, but got "
-            "target of "
-            f"size {list(t.shape)}"
+            f"target of size {list(t.shape)}"
         )
-    if isinstance(t, np.ndarray):
-        bad = t[(t != ignore_index) & ((t < 0) | (t >= classes))]
+    known = t if isinstance(t, np.ndarray) else np.asarray(() if isinstance(target, Tensor) else target)
+    if known.size:
+        bad = known[(known != ignore_index) & ((known < 0) | (known >= classes))]
         if bad.size:
             raise IndexError(f"Target {bad[0]} is out of bounds for {classes} classes in {name}")
     return _tensor(call.backend.reshape(t, (*expected[:axis], 1, *expected[axis:])))
