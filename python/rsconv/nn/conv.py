@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functional as F
+from .._functional.conv import PADDING_MODES, TRANSPOSED_PADDING_MODES
 from ..backends import Geometry
 from ..creation import empty
 from ..errors import ArgumentError, ShapeError
@@ -32,8 +33,6 @@ __all__ = [
 Sizes = int | Sequence[int]
 Padding = int | str | Sequence[int] | Sequence[Sequence[int]]
 
-_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-_TRANSPOSED_PADDING_MODES = ("zeros", "circular")
 _PADDING_STRINGS = ("valid", "same", "same_upper", "same_lower")
 
 
@@ -126,13 +125,13 @@ class _ConvNd(Module):
         self.reset_parameters()
 
     def _check_padding_mode(self, padding_mode: str) -> None:
-        if self._transposed and padding_mode not in _TRANSPOSED_PADDING_MODES:
+        if self._transposed and padding_mode not in TRANSPOSED_PADDING_MODES:
             raise ArgumentError(
                 f'Only "zeros" and "circular" padding modes are supported for {self._plain_name()}, but got '
                 f"padding_mode={padding_mode!r}"
             )
-        if padding_mode not in _PADDING_MODES:
-            allowed = ", ".join(map(repr, _PADDING_MODES))
+        if padding_mode not in PADDING_MODES:
+            allowed = ", ".join(map(repr, PADDING_MODES))
             raise ArgumentError(
                 f"padding_mode must be one of {{{allowed}}}, but got padding_mode={padding_mode!r}"
             )
