@@ -64,6 +64,14 @@ PAIRS = {
         lambda h, w: h.t()[2].add_(w[0, :2]) is None or h,
         lambda h, w: put(h, (slice(None), 2), (h[:, 2] + w[0, :2]).unsqueeze(1)),
     ),
+    "transpose_": (
+        lambda h, w: h.mul_(w).transpose_(0, 1).add_(w.t()).t_() * w,
+        lambda h, w: (h * w + w) * w,
+    ),
+    "squeeze_ of a view": (
+        lambda h, w: h[:1].squeeze_(0).unsqueeze_(-1).mul_(w[0].unsqueeze(1)) is None or h,
+        lambda h, w: put(h, 0, h[0] * w[0]),
+    ),
     "twice": (lambda h, w: h.mul_(w).add_(w).mul_(w), lambda h, w: (h * w + w) * w),
 }
 
@@ -103,6 +111,26 @@ def test_views_follow_their_base():
     view.add_(x[1])
     (view.sum() + 2 * other.sum()).backward()
     np.testing.assert_allclose(x.grad.tolist(), [[9] * 3, [6 + 3] * 3])
+
+
+def test_views_follow_a_base_whose_shape_changes(device):
+    x = tensor(X, device=device).requires_grad_()
+    h = x * 1
+    row, column = h[1], h[:, 2]
+    assert h.t_() is h
+    assert h.unsqueeze_(0).shape == (1, 3, 2)
+    h.mul_(3)
+    row.add_(1)
+    assert column.tolist() == [6.0, 0.25]
+    assert h.squeeze_().shape == (3, 2)
+    (h.sum() + 2 * row.sum() + 4 * column.sum()).backward()
+    assert x.grad.tolist() == [[3, 3, 15], [9, 9, 21]]
+    with pytest.raises(GradientError, match="leaf"):
+        x.squeeze_()
+    weight = nn.Parameter(rsconv.ones(3))
+    with rsconv.no_grad():
+        assert weight.unsqueeze_(0) is weight
+    assert (weight.shape, weight.requires_grad, weight.is_leaf) == ((1, 3), True, True)
 
 
 def test_leaves_are_not_written():

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import creation, functions, shaping
 from ._autograd.graph import wanted
+from ._autograd.writes import View, check_writable
 from ._functional import repeating
 from .device import CPU
 from .errors import no_cuda
@@ -133,6 +134,37 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     return write
 
 
+def _view_in_place(function: Callable[..., Tensor], undo: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`function`, a view, as what its input is from then on; `undo(whole, shape, *args)` leads back."""
+
+    def change(input: Tensor, *args: Any) -> Tensor:
+        check_writable(input)
+        shape, result = input.shape, function(input, *args)
+        if input._view is None:
+            # Views of the input are views of what it was.
+            for other in input._storage.views():
+                if other is not result and other._view is not None and other._view.base is input:
+                    other._view = View(input, (lambda whole: undo(whole, shape, *args), *other._view.steps))
+        else:
+            input._view = result._view
+        input._array = result._array
+        if result._requires_grad:
+            input._node, input._requires_grad = result._node, True
+        return input
+
+    change.__name__ = change.__qualname__ = f"{function.__name__}_"
+    change.__doc__ = f"Make the tensor what `{function.__name__}` gives, over the same memory, and return it."
+    return change
+
+
+def _in_shape(whole: Tensor, shape: tuple[int, ...], *args: Any) -> Tensor:
+    return whole.reshape(shape)
+
+
+def _exchanged(whole: Tensor, shape: tuple[int, ...], dim0: int, dim1: int) -> Tensor:
+    return whole.transpose(dim0, dim1)
+
+
 def _where(input: Tensor, condition: Any, other: Any) -> Any:
     """The tensor where `condition` is true, `other` elsewhere."""
     return functions.where(condition, input, other)
@@ -202,7 +234,11 @@ def attach() -> None:
     methods |= {name: getattr(shaping, name) for name in _SHAPES}
     for name in _IN_PLACE:
         methods[f"{name}_"] = _in_place(getattr(functions, name), name)
+    for name in ("squeeze", "unsqueeze"):
+        methods[f"{name}_"] = _view_in_place(getattr(shaping, name), _in_shape)
     methods |= {
+        "t_": _view_in_place(shaping.t, lambda whole, shape: whole.t()),
+        "transpose_": _view_in_place(shaping.transpose, _exchanged),
         "bernoulli": creation.bernoulli,
         "bernoulli_": creation.bernoulli_,
         "cuda": _cuda,
