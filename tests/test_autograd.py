@@ -410,3 +410,23 @@ def test_a_prepared_convolution_has_no_gradient():
         GradientError, match="a prepared convolution has no gradient, but input requires grad"
     ):
         call(leaf(np.ones((1, 1, 2, 2))))
+
+
+@pytest.mark.parametrize(
+    ("compute", "slope"),
+    [
+        (lambda x: 2**x, lambda x: 2**x * np.log(2)),
+        (lambda x: 0**x, lambda x: 0 * x),
+        (lambda x: 1.5**x, lambda x: 1.5**x * np.log(1.5)),
+        (lambda x: x**2, lambda x: 2 * x),
+        (lambda x: 2 / x, lambda x: -2 / x**2),
+        (lambda x: 3 - x, lambda x: -np.ones(3)),
+        (lambda x: 7 % x, lambda x: -(7 // x)),
+        (lambda x: rsconv.where(x > 1, x, 0), lambda x: (x > 1) * 1.0),
+    ],
+)
+def test_numbers_stand_on_either_side(device, compute, slope):
+    given = np.array([0.5, 1.25, 3.0])
+    x = rsconv.tensor(given.astype(np.float32), device=device).requires_grad_()
+    compute(x).sum().backward()
+    np.testing.assert_allclose(x.grad.cpu().numpy(), slope(given), rtol=1e-5)

@@ -75,6 +75,10 @@ def pow(grad: Result, inputs: dict[str, Any], outputs: Any, args: dict[str, Any]
         return e.mul(grad, e.where(e.eq(p, 0.0), 0.0, factor))
 
     def of_exponent() -> Result:
+        if isinstance(x, (bool, int, float)):
+            if x == 0:
+                return e.mul(grad, e.where(e.ge(p, 0.0), 0.0, e.mul(y, -math.inf)))
+            return e.mul(grad, e.mul(y, math.log(x) if x > 0 else math.nan))
         zero = e.logical_and(e.eq(x, 0.0), e.ge(p, 0.0))
         return e.mul(grad, e.where(zero, 0.0, e.mul(y, e.log(x))))
 
