@@ -1,5 +1,6 @@
 """Loops in regions: cuts by strides, and operators of any shape and order under limits that nothing fits."""
 
+import gc
 import math
 
 import numpy as np
@@ -48,6 +49,24 @@ def test_work_and_limits_of_sizes(backend):
     assert all(math.prod(box.sizes) <= 20 for box in boxes) and sum(math.prod(b.sizes) for b in boxes) == 60
     assert all(box.sizes[1] <= 3 for box in cuts(array, (6, 10), 1 << 20, must=at_most((9, 3))))
     assert len(cuts(array, (6, 10), 1 << 20)) == 1
+
+
+def test_the_arrays_of_regions_wait_for_no_garbage_collector(fresh):
+    x = fresh.upload(np.ones((40, 50), np.float32))
+    turned = fresh.permute(x, (1, 0))
+    gc.collect()
+    gc.disable()
+    try:
+        before = fresh.runtime.stats()["bytes_in_use"]
+        with binding_limit(fresh.runtime, 1024):
+            for _ in range(2):
+                fresh.elementwise("add", (x, 1.0))
+                fresh.softmax(fresh.copy(turned), 1, False)
+                fresh.reduce("sum", turned, (0,))
+                fresh.dropout(turned, 0.5, 1, 2)
+        assert fresh.runtime.stats()["bytes_in_use"] == before
+    finally:
+        gc.enable()
 
 
 def test_what_cannot_be_cut_raises_before_it_runs(backend):
