@@ -43,11 +43,13 @@ pub(crate) enum Form {
     Rows,
 }
 
-/// One band of one group of one sample, for output channels `m0..m0 + rows`.
+/// One band of one group of some samples, for output channels `m0..m0 + rows`.
 struct Step<'a, E> {
     index: usize,
+    /// From that group of the first sample on.
     x: &'a [E],
     y: &'a [E],
+    samples: usize,
     m0: usize,
     rows: usize,
 }
@@ -139,6 +141,21 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         (at[0] * size[1] + at[1]) * size[2] + at[2]
     }
 
+    /// Samples whose outputs are summed at once: several where one has few, since each step reads and writes all
+    /// sums.
+    fn together(&self) -> usize {
+        if self.form == Form::Dots || self.band.bands() > 1 {
+            return 1;
+        }
+        let pixels: usize = self.band.size.iter().product();
+        let positions = match self.form {
+            Form::Last => self.positions(self.band.size).iter().product(),
+            _ => pixels,
+        };
+        let image = positions * self.width * size_of::<E::Acc>();
+        (PIXELS / pixels.max(1)).min(IMAGE_BYTES / image.max(1)).clamp(1, self.geometry.batch().max(1))
+    }
+
     /// Blocks of input channels.
     fn blocks(&self) -> usize {
         self.corr.c.div_ceil(self.block)
@@ -152,13 +169,17 @@ impl<'a, E: Element> WeightGrad<'a, E> {
 
     /// Scratch of a task, in elements: image, packed y, tile (or rows of y).
     pub(crate) fn scratch(&self, rows: usize) -> [usize; 3] {
-        let pixels: usize = self.band.size.iter().product();
+        let pixels = self.band.size.iter().product::<usize>() * self.together();
         let (tall, vectors) = self.tile();
         match self.form {
             Form::Dots => [RowDot::<E>::scratch(&self.band), 0, 0],
             Form::Last => {
                 let positions: usize = self.positions(self.band.size).iter().product();
-                [(positions + 1) * self.width, pixels * rows, tall * vectors * self.kernels.lanes]
+                [
+                    (positions * self.together() + 1) * self.width,
+                    pixels * rows,
+                    tall * vectors * self.kernels.lanes,
+                ]
             }
             Form::Rows => [pixels * self.width, pixels * rows, tall * vectors * self.kernels.lanes],
         }
@@ -228,8 +249,9 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             return Err(Error::Alloc { bytes });
         }
         let offsets = self.offsets();
-        let steps = batch * self.band.bands();
-        let per_step = products / self.band.bands() as f64;
+        let (bands, together) = (self.band.bands(), self.together());
+        let steps = batch.div_ceil(together) * bands;
+        let per_step = products * together as f64 / bands as f64;
         let region = ((REGION_PRODUCTS * lanes * threads as f64 / per_step) as usize).clamp(1, steps.max(1));
         let (x_plane, y_plane) = (corr.source.iter().product::<usize>(), corr.grid.iter().product::<usize>());
         {
@@ -247,10 +269,10 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                         let (image, rest) = scratch.split_at_mut(sizes[0]);
                         let (packed, tile) = rest.split_at_mut(sizes[1]);
                         for step in first..(first + region).min(steps) {
-                            let (sample, index) = (step / self.band.bands(), step % self.band.bands());
+                            let (sample, index) = (step / bands * together, step % bands);
+                            let samples = together.min(batch - sample);
                             let unit = sample * groups + g;
-                            let x = &x[unit * corr.c * x_plane..][..corr.c * x_plane];
-                            let y = &y[unit * corr.m * y_plane..][..corr.m * y_plane];
+                            let (x, y) = (&x[unit * corr.c * x_plane..], &y[unit * corr.m * y_plane..]);
                             if self.form == Form::Dots {
                                 let dots = RowDot {
                                     corr,
@@ -258,9 +280,10 @@ impl<'a, E: Element> WeightGrad<'a, E> {
                                     plan: &self.band,
                                     offsets: &offsets,
                                 };
-                                dots.band(index, x, y, m0..m0 + n, sums, image);
+                                let x = &x[..corr.c * x_plane];
+                                dots.band(index, x, &y[..corr.m * y_plane], m0..m0 + n, sums, image);
                             } else {
-                                let work = Step { index, x, y, m0, rows: n };
+                                let work = Step { index, x, y, samples, m0, rows: n };
                                 self.band(&work, &offsets, sums, [&mut *image, &mut *packed, &mut *tile]);
                             }
                         }
@@ -272,30 +295,45 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             }
             failed.into_inner().map_or(Ok(()), Err::<(), Error>)?;
         }
-        let sums = sums.as_slice();
-        for (row, w) in w.chunks_exact_mut(corr.c * taps).enumerate() {
-            let sums = &sums[row * columns..][..columns];
+        let (sums, rows) = (sums.as_slice(), Output::new(w));
+        let count = groups * corr.m;
+        let at_once = count.div_ceil(threads);
+        threads::run(count.div_ceil(at_once), threads, interrupt, &|task| {
+            for row in task * at_once..((task + 1) * at_once).min(count) {
+                let w = rows.run(row * corr.c * taps, corr.c * taps);
+                self.store(&sums[row * columns..][..columns], w);
+            }
+        })
+    }
+
+    /// The sums of one output channel as its row of the result.
+    fn store(&self, sums: &[E::Acc], w: &mut [E]) {
+        let taps = self.geometry.taps();
+        if self.form == Form::Dots {
+            // Taps that read nothing but padding have no sum.
+            let kept = &self.corr.rows[0].phases[0];
             for (c, w) in w.chunks_exact_mut(taps).enumerate() {
-                let (block, lane) = (c / self.block, c % self.block);
-                let (first, step) = match self.form {
-                    Form::Dots => {
-                        // Taps that read nothing but padding have no sum.
-                        let kept = &corr.rows[0].phases[0];
-                        w.fill(E::narrow(Default::default()));
-                        for (tap, &sum) in kept.iter().zip(&sums[c * kept.len()..]) {
-                            w[tap.weight] = E::narrow(sum);
-                        }
-                        continue;
-                    }
-                    Form::Last => (block * taps * self.width + lane, self.width),
-                    Form::Rows => (block * self.width + lane * taps, 1),
-                };
-                for (w, &sum) in w.iter_mut().zip(sums[first..].iter().step_by(step)) {
+                w.fill(E::narrow(Default::default()));
+                for (tap, &sum) in kept.iter().zip(&sums[c * kept.len()..]) {
+                    w[tap.weight] = E::narrow(sum);
+                }
+            }
+            return;
+        }
+        let columns = self.width * if self.form == Form::Last { taps } else { 1 };
+        for (w, sums) in w.chunks_mut(self.block * taps).zip(sums.chunks_exact(columns)) {
+            if self.form == Form::Rows {
+                for (w, &sum) in w.iter_mut().zip(sums) {
                     *w = E::narrow(sum);
+                }
+                continue;
+            }
+            for (lane, w) in w.chunks_exact_mut(taps).enumerate() {
+                for (tap, w) in w.iter_mut().enumerate() {
+                    *w = E::narrow(sums[tap * self.width + lane]);
                 }
             }
         }
-        Ok(())
     }
 
     /// Offsets into the image: of the taps (`Dots`, `Last`), or nothing.
@@ -321,40 +359,55 @@ impl<'a, E: Element> WeightGrad<'a, E> {
 
     /// Adds one band to the sums of some output channels.
     fn band(&self, work: &Step<'_, E>, taps: &[u32], sums: &mut [E::Acc], scratch: [&mut [E::Acc]; 3]) {
-        let &Step { index, x, y, m0, rows } = work;
+        let &Step { index, x, y, samples, m0, rows } = work;
         let [image, packed, tile] = scratch;
         let outputs = self.band.outputs(self.corr, index);
         let n = [0, 1, 2].map(|d| outputs.end[d] - outputs.first[d]);
-        let pixels: usize = n.iter().product();
+        let each: usize = n.iter().product();
+        let pixels = each * samples;
         let size = self.positions(self.band.size);
         let g = self.geometry;
+        let positions: usize = size.iter().product();
+        // Where a sample's image begins.
+        let image_of =
+            |sample: usize| sample * self.width * if self.form == Form::Last { positions } else { each };
         let mut table = Vec::with_capacity(pixels);
-        for d in 0..n[0] {
-            for h in 0..n[1] {
-                for w in 0..n[2] {
-                    let at = match self.form {
-                        Form::Last => {
-                            self.position([d * g.stride()[0], h * g.stride()[1], w * g.stride()[2]], size)
-                        }
-                        _ => table.len(),
-                    };
-                    table.push((at * self.width) as u32);
+        for sample in 0..samples {
+            for d in 0..n[0] {
+                for h in 0..n[1] {
+                    for w in 0..n[2] {
+                        let at = match self.form {
+                            Form::Last => {
+                                self.position([d * g.stride()[0], h * g.stride()[1], w * g.stride()[2]], size)
+                            }
+                            _ => table.len() % each,
+                        };
+                        table.push((image_of(sample) + at * self.width) as u32);
+                    }
                 }
             }
         }
+        let [x_step, y_step] = [(self.corr.c, self.corr.source), (self.corr.m, self.corr.grid)]
+            .map(|(channels, plane)| g.groups() * channels * plane.iter().product::<usize>());
         let off = Offsets { table: &table, largest: table.last().copied().unwrap_or(0) };
         let (tall, vectors) = self.tile();
         let lanes = self.kernels.lanes;
         let columns = sums.len() / rows;
         let shifts: &[u32] = if self.form == Form::Last { taps } else { &[0] };
         for (r0, count) in even_parts(rows, tall) {
-            self.pack_y(y, &outputs, m0 + r0, count, &mut packed[r0 * pixels..][..count * pixels]);
+            let packed = packed[r0 * pixels..][..count * pixels].chunks_exact_mut(count * each);
+            for (sample, packed) in packed.enumerate() {
+                self.pack_y(&y[sample * y_step..], &outputs, m0 + r0, count, packed);
+            }
         }
         for block in 0..self.blocks() {
             let channels = block * self.block..((block + 1) * self.block).min(self.corr.c);
-            match self.form {
-                Form::Last => self.fill_last(x, channels, &outputs, size, image),
-                _ => self.fill_rows(x, channels, &outputs, image),
+            for sample in 0..samples {
+                let (x, image) = (&x[sample * x_step..], &mut image[image_of(sample)..]);
+                match self.form {
+                    Form::Last => self.fill_last(x, channels.clone(), &outputs, size, image),
+                    _ => self.fill_rows(x, channels.clone(), &outputs, image),
+                }
             }
             for (r0, count) in even_parts(rows, tall) {
                 let packed = &packed[r0 * pixels..][..count * pixels];
