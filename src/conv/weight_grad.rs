@@ -96,7 +96,12 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             Form::Rows
         };
         let (block, width) = match form {
-            Form::Last => (last.min(corr.c), last.min(corr.c.next_multiple_of(lanes))),
+            Form::Last => {
+                let width = last.min(corr.c.next_multiple_of(lanes));
+                // Pixels that lie multiples of 1 KiB apart share few sets of the first-level cache.
+                let spare = if (width * size).is_multiple_of(1024) { lanes } else { 0 };
+                (last.min(corr.c), width + spare)
+            }
             _ => (rows.min(corr.c.max(1)), (rows.min(corr.c.max(1)) * taps).next_multiple_of(lanes)),
         };
         let spec = BandSpec { element: size, tile: lanes, direct: false, budget: FIRST_LEVEL, least: 1 };
