@@ -258,6 +258,10 @@ def _large():
     yield Case((14, 14), (1, 1), 256, 72, batch=1)
     yield Case((5, 5), (3, 3), 512, 40, batch=1, pads=1)
     yield Case((37, 35), (7, 7), 3, 64, batch=1, stride=2, pads=3)
+    # Small maps, whose weight gradients sum several samples at once: the last of them are fewer.
+    yield Case((2, 2), (3, 3), 256, 24, batch=130, pads=1)
+    yield Case((5, 4), (3, 3), 5, 40, batch=30, pads=1)
+    yield Case((4, 4), (3, 3), 96, 48, batch=5, pads=1, groups=3)
     yield Case((6, 10, 10), (3, 3, 3), 32, 32, batch=1, pads=1)
     yield Case((200,), (3,), 96, 80, stride=2, pads=1, batch=1)
     yield Case((12, 12), (2, 2), 64, 32, batch=1, stride=2, transposed=True)

@@ -8,8 +8,9 @@
 //! | `Rows` | output channels | input channels and taps | im2col rows, `[output][c, t]` | the rest |
 //!
 //! The tile is that of the forward pass: packed rows of y are broadcast, and a table of pixel offsets walks the
-//! image. Sums of one band are added to the result band by band (two levels, so that rounding errors grow with the
-//! square root of the band), in an order that depends on the geometry alone: the bits do not depend on threads.
+//! image. Samples of few outputs are summed together. Sums of one band are added to the result band by band (two
+//! levels, so that rounding errors grow with the square root of the band), in an order that depends on the geometry
+//! alone: the bits do not depend on threads.
 
 use super::band::{BandPlan, BandSpec, FIRST_LEVEL};
 use super::correlation::Correlation;
@@ -62,7 +63,8 @@ pub(crate) struct WeightGrad<'a, E: Element> {
     pub form: Form,
     /// Input channels that the image holds at once.
     block: usize,
-    /// Lanes of a row of the image: those channels, or channels and taps, to whole vectors.
+    /// Lanes from one row of the image to the next: those channels, or channels and taps, to whole vectors, and
+    /// a spare vector where rows would share too few sets of the cache.
     pub(super) width: usize,
     /// How outputs are cut; only `Dots` copies by it.
     band: BandPlan,
@@ -398,6 +400,11 @@ impl<'a, E: Element> WeightGrad<'a, E> {
         let (tall, vectors) = self.tile();
         let lanes = self.kernels.lanes;
         let columns = sums.len() / rows;
+        // The spare vector of a row is no output.
+        let used = match self.form {
+            Form::Last => self.block.next_multiple_of(lanes),
+            _ => self.width,
+        };
         let shifts: &[u32] = if self.form == Form::Last { taps } else { &[0] };
         for (r0, count) in even_parts(rows, tall) {
             let packed = packed[r0 * pixels..][..count * pixels].chunks_exact_mut(count * each);
@@ -417,7 +424,7 @@ impl<'a, E: Element> WeightGrad<'a, E> {
             for (r0, count) in even_parts(rows, tall) {
                 let packed = &packed[r0 * pixels..][..count * pixels];
                 for (s, &shift) in shifts.iter().enumerate() {
-                    for (v0, wide) in even_parts(self.width / lanes, vectors) {
+                    for (v0, wide) in even_parts(used / lanes, vectors) {
                         let from = &image[shift as usize + v0 * lanes..];
                         self.kernels.run_pv(count, wide, packed, from, off, tile);
                         for i in 0..count {

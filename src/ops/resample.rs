@@ -6,11 +6,12 @@
 //! | the last | row by row |
 //! | another | rows of all that follows are added up, in parts that stay in cache |
 //!
-//! Windows around every element of a plane are summed over many rows at once (`around`), and widths are doubled
-//! so (`doubled`). Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by vector.
+//! Windows around every element of a plane are summed over many rows at once (`around`), and widths are doubled so
+//! (`doubled`). Regular pairs of elements of few rows, as in average pooling by two, are summed at once, vector by
+//! vector.
 //!
-//! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step, over an intermediate
-//! array of the type of sums.
+//! Rows that several outputs share are kept resampled in a small ring. More than two axes take more than one step,
+//! over an intermediate array of the type of sums.
 
 use super::along::{Along, combine};
 use super::around::{Around, Merge};

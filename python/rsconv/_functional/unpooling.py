@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import shaping
 from ..errors import ShapeError
 from ..tensor import Tensor
@@ -69,7 +71,7 @@ def _max_unpool(
         found = _max_unpool(rank, Tensor._new(call.arrays[0]), indices, kernel, stride, padding, wanted)
         return found if isinstance(indices, Tensor) else call.result(found._array)
     name = f"max_unpool{rank}d"
-    at = indices if isinstance(indices, Tensor) else Tensor._from_array(indices_array(indices), borrowed=True)
+    at = indices if isinstance(indices, Tensor) else Tensor._from_array(np.asarray(indices), borrowed=True)
     check_rank(name, rank, input.shape)
     if at.shape != input.shape:
         raise ShapeError(
@@ -85,13 +87,6 @@ def _max_unpool(
     ones = Tensor._new(operands(values=values).backend.full(values.shape, 1, values.dtype))
     counts = scatter_sum(ones, len(outer), host, plane)
     return shaping.reshape(e.div(sums, e.maximum(counts, 1.0)), *outer, *sizes)
-
-
-def indices_array(indices: ArrayLike) -> Any:
-    """Host indices as an ndarray."""
-    import numpy as np
-
-    return np.asarray(indices)
 
 
 def _output_sizes(
